@@ -52,7 +52,8 @@ export function _getExamples(document: Node): Example[] {
     const least = isOwnLeast ? toLeast(schema) : (toSample(schema) as object);
     const fields = Object.entries<Node>(schema.properties ?? {}).flatMap(([name, field]) => {
       const example = resolve(field).example;
-      if (example === undefined) return [];
+      // A webhook must permit the URL.
+      if (example === undefined || name === "callbackUrl") return [];
       // `keyPolicy` requires `key`.
       // The endpoint `push` requires the worker of that name.
       const more =
@@ -66,8 +67,8 @@ export function _getExamples(document: Node): Example[] {
     return [...shown, ...(isOwnLeast ? [least] : []), ...fields];
   }
 
-  // No consumer runs here, so no job ends that a request could wait for; the bodies are not compressed.
-  const left = new Set(["prefer", "content-encoding"]);
+  // No consumer runs here, so no job ends that a request could wait for; the bodies are not compressed; no webhook permits URLs.
+  const left = new Set(["prefer", "content-encoding", "callbackUrl"]);
   const examples: Example[] = [];
   for (const [pattern, operations] of Object.entries<Node>(document.paths)) {
     for (const [method, operation] of Object.entries<Node>(operations)) {
@@ -78,7 +79,8 @@ export function _getExamples(document: Node): Example[] {
       );
       const query = new URLSearchParams(
         parameters
-          .filter((one) => one.in === "query" && getExample(one) !== undefined)
+          .filter((one) => one.in === "query" && !left.has(one.name))
+          .filter((one) => getExample(one) !== undefined)
           .map((one): [string, string] => [one.name, String(getExample(one))]),
       );
       const headers = Object.fromEntries(
