@@ -28,7 +28,7 @@ const getFile = (name: string) => `${name}-${project.version}.tgz`;
 /** Whether all entries, package managers and versions of Node are checked, which takes minutes. */
 const isFull = process.env["PACKAGES"] === "all";
 /** An installation may have to download packages. */
-const installMs = 600_000;
+const installMs = isFull ? 1_800_000 : 600_000;
 
 let dir: string;
 let dist: string;
@@ -244,7 +244,7 @@ async function startDev(folder: string) {
           if (child.exitCode !== null) throw new Error(`toril dev has ended:\n${output}`);
           return output.includes(text) || undefined;
         },
-        { timeoutMs: 120_000 },
+        { timeoutMs: 300_000 },
       ),
     async [Symbol.asyncDispose]() {
       child.kill("SIGTERM");
@@ -252,7 +252,10 @@ async function startDev(folder: string) {
       await reading;
     },
   };
+  await using opening = new AsyncDisposableStack();
+  opening.use(dev);
   await dev.waitFor("Toril is ready");
+  opening.move();
   return dev;
 }
 

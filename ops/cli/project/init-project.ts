@@ -1,4 +1,5 @@
 import {
+  copyFileSync,
   existsSync,
   globSync,
   mkdirSync,
@@ -15,10 +16,12 @@ import { getVersion, readManifest } from "./manifest.ts";
 export interface InitSettings {
   /** Folder of the new project. */
   directory: string;
-  /** Folder of tarballs (`bun run pack`) that are installed instead of the packages of the registry. */
+  /** Folder of tarballs (`bun run pack`) that are copied and installed instead of the packages of the registry. */
   packages: string | undefined;
 }
 
+/** Folder of the copied tarballs within the project, so that images contain them, too. */
+const packagesFolder = "packages";
 const template = fileURLToPath(new URL("template", import.meta.url));
 /** Files whose names npm would interpret in the package. */
 const renamed: Readonly<Record<string, string>> = {
@@ -29,14 +32,21 @@ const renamed: Readonly<Record<string, string>> = {
 /** Writes the files of a new project and returns their paths, relative to its folder. */
 export function initProject({ directory, packages }: InitSettings): string[] {
   const name = toPackageName(basename(directory));
-  const files = new Map<string, string>([["package.json", renderManifest(name, packages)]]);
+  const tarballs = packages === undefined ? {} : findTarballs(resolve(packages));
+  const specs = Object.fromEntries(
+    Object.entries(tarballs).map(([one, path]) => [
+      one,
+      `file:${packagesFolder}/${basename(path)}`,
+    ]),
+  );
+  const files = new Map<string, string>([["package.json", renderManifest(name, specs)]]);
   if (!existsSync(template)) {
     throw new UserError('this program does not contain the template: run "npx toril init"');
   }
   for (const path of globSync("**/*", { cwd: template })) {
     if (statSync(join(template, path)).isDirectory()) continue;
     const text = readFileSync(join(template, path), "utf8");
-    files.set(renamed[path] ?? path, text.replaceAll("{{name}}", name));
+    files.set(renamed[path] ?? path, render(text, name, packages !== undefined));
   }
   const existing = [...files.keys()].filter((path) => existsSync(join(directory, path)));
   if (existing.length > 0) {
@@ -46,7 +56,18 @@ export function initProject({ directory, packages }: InitSettings): string[] {
     mkdirSync(dirname(join(directory, path)), { recursive: true });
     writeFileSync(join(directory, path), text);
   }
+  if (packages !== undefined) mkdirSync(join(directory, packagesFolder), { recursive: true });
+  for (const path of Object.values(tarballs)) {
+    copyFileSync(path, join(directory, packagesFolder, basename(path)));
+  }
   return [...files.keys()].toSorted();
+}
+
+/** Fills in a file of the template. Lines that begin with `{{packages}}` are for projects with tarballs. */
+function render(text: string, name: string, hasTarballs: boolean): string {
+  return text
+    .replaceAll("{{name}}", name)
+    .replaceAll(/^\{\{packages\}\}(.*\n)/gm, hasTarballs ? "$1" : "");
 }
 
 function toPackageName(folder: string): string {
@@ -54,8 +75,7 @@ function toPackageName(folder: string): string {
   return name.replaceAll(/^-+|-+$/g, "") || "jobs";
 }
 
-function renderManifest(name: string, packages: string | undefined): string {
-  const tarballs = packages === undefined ? {} : findTarballs(resolve(packages));
+function renderManifest(name: string, tarballs: Record<string, string>): string {
   const { version } = readManifest();
   const { toril = version, ...overrides } = tarballs;
   const { "@toril/client": client = version } = overrides;
@@ -77,7 +97,7 @@ function renderManifest(name: string, packages: string | undefined): string {
       typescript: getVersion("typescript"),
     },
     // Packages that depend on each other come from tarballs, too.
-    ...(packages !== undefined && {
+    ...(Object.keys(tarballs).length > 0 && {
       overrides,
       pnpm: { overrides },
     }),
@@ -85,7 +105,7 @@ function renderManifest(name: string, packages: string | undefined): string {
   return `${JSON.stringify(manifest, undefined, 2)}\n`;
 }
 
-/** Finds the tarballs in a folder, by the name of the package. */
+/** Finds the paths of the tarballs in a folder, by the name of the package. */
 function findTarballs(folder: string): Record<string, string> {
   const { version } = readManifest();
   const files = existsSync(folder) ? readdirSync(folder) : [];
@@ -102,7 +122,7 @@ function findTarballs(folder: string): Record<string, string> {
       if (!files.includes(file)) {
         throw new UserError(`--packages: ${folder} has no ${file}: run "bun run pack" there`);
       }
-      return [name, `file:${join(folder, file)}`];
+      return [name, join(folder, file)];
     }),
   );
 }
