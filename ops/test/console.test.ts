@@ -28,6 +28,10 @@ const pages = [
   "/runbook",
 ];
 
+/** Buttons of pages that change nothing. */
+const harmless =
+  /^(Copy|Copy as code|More filters|Fewer filters|First page|Next page|Schema|Download|Dead letters|Show .*)$/;
+
 let ui: Awaited<ReturnType<typeof startConsole>>;
 let stack: Stack;
 let open: (typeof ui)["open"];
@@ -37,6 +41,18 @@ beforeAll(async () => {
   ({ stack, open } = ui);
 });
 afterAll(() => ui?.[Symbol.asyncDispose]());
+
+/** Navigates within the console, as links do. */
+async function show(page: Page, path: string) {
+  await page.evaluate(
+    `history.pushState(null, "", ${JSON.stringify(`/console${path}`)}); dispatchEvent(new PopStateEvent("popstate"))`,
+  );
+  await page.evaluate(
+    "new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))",
+  );
+  await page.locator("main h1").waitFor();
+  await page.getByLabel("Loading").first().waitFor({ state: "detached" });
+}
 
 function hasStatus(page: Page, status: string) {
   return page.getByLabel("Details").locator(".status", { hasText: status }).waitFor();
@@ -175,12 +191,7 @@ test("every page is accessible, complies with its policy, and fits a phone, ligh
   }
 
   for (const path of [...pages, `/jobs/${id}`]) {
-    // Navigates within the console, as links do.
-    await page.evaluate(
-      `history.pushState(null, "", ${JSON.stringify(`/console${path}`)}); dispatchEvent(new PopStateEvent("popstate"))`,
-    );
-    await page.locator("main h1").waitFor();
-    await page.getByLabel("Loading").first().waitFor({ state: "detached" });
+    await show(page, path);
     await check(path, {});
     await page.setViewportSize({ width: 360, height: 780 });
     const overflow = await page.evaluate<number>(
@@ -272,7 +283,7 @@ test("a person signs in with OpenID Connect and acts under that name, and no oth
 });
 
 test("with keys, the console asks for one, offers what its scopes permit, and again when it has expired", async () => {
-  const scopes: Scope[] = ["jobs:read"];
+  const scopes: Scope[] = ["all:read"];
   const limits = { queues: null, types: null, quotas: null, expiresAt: null };
   const note = async () => {};
   const definition = { name: "Ada", scopes, ...limits };
@@ -288,8 +299,15 @@ test("with keys, the console asks for one, offers what its scopes permit, and ag
   await page.getByLabel("API key").fill(key);
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.getByRole("table", { name: "Jobs" }).or(page.getByRole("table")).first().waitFor();
-  expect(await page.getByRole("link", { name: "Enqueue a job" }).count()).toBe(0);
-  expect(await page.getByRole("link", { name: "API keys" }).count()).toBe(0);
+  const found: unknown[] = [];
+  for (const path of pages) {
+    await show(page, path);
+    const buttons = await page.locator("main .button").allTextContents();
+    const actions = buttons.filter((text) => !harmless.test(text));
+    const refusals = await page.locator("main [role=alert]").allTextContents();
+    if (actions.length + refusals.length > 0) found.push({ path, actions, refusals });
+  }
+  expect(found).toEqual([]);
   expect(await page.evaluate("document.cookie")).toBe("");
   const change = { expiresAt: new Date(Date.now() + 100).toISOString() };
   await changeKey(stack.sql, id, { tenant: "default", change, check() {} }, note);

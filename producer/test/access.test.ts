@@ -74,7 +74,7 @@ const put = (body: object) => ({ ..._json(body), method: "PUT" });
 
 function webhookRow(method: string, action = "", body?: object): Row {
   return {
-    scope: "webhooks:admin",
+    scope: method === "GET" ? "webhooks:read" : "webhooks:admin",
     ask: (ids) => [
       `/v1/webhooks/${ids.webhook}${action}`,
       body === undefined ? { method } : { ..._json(body), method },
@@ -85,7 +85,7 @@ function webhookRow(method: string, action = "", body?: object): Row {
 
 function jobTypeRow(method: string, action = ""): Row {
   return {
-    scope: "types:admin",
+    scope: method === "GET" ? "types:read" : "types:admin",
     ask: (ids) => [`/v1/job-types/${ids.pushType}${action}`, { method }],
     elsewhere: "not-found",
   };
@@ -200,8 +200,8 @@ const rows: Record<string, Row | "any" | "open"> = {
     ask: (ids) => ["/v1/feeds/fetch", _json({ url: ids.feed })],
     elsewhere: "not-found",
   },
-  listQueues: { scope: "queues:admin", ask: () => ["/v1/queues"], elsewhere: "refused" },
-  getQueue: { scope: "queues:admin", ask: () => ["/v1/queues/default"], elsewhere: "refused" },
+  listQueues: { scope: "queues:read", ask: () => ["/v1/queues"], elsewhere: "refused" },
+  getQueue: { scope: "queues:read", ask: () => ["/v1/queues/default"], elsewhere: "refused" },
   changeQueue: {
     scope: "queues:admin",
     ask: () => ["/v1/queues/default", { ..._json({ concurrency: 9 }), method: "PATCH" }],
@@ -293,8 +293,8 @@ const rows: Record<string, Row | "any" | "open"> = {
     ask: () => ["/v1/keys", _json({ name: "another", scopes: ["jobs:read"] })],
     elsewhere: "own",
   },
-  listKeys: { scope: "keys:admin", ask: () => ["/v1/keys"], elsewhere: "empty" },
-  getKey: { scope: "keys:admin", ask: ({ key }) => [`/v1/keys/${key}`], elsewhere: "not-found" },
+  listKeys: { scope: "keys:read", ask: () => ["/v1/keys"], elsewhere: "empty" },
+  getKey: { scope: "keys:read", ask: ({ key }) => [`/v1/keys/${key}`], elsewhere: "not-found" },
   changeKey: {
     scope: "keys:admin",
     ask: ({ key }) => [`/v1/keys/${key}`, { ..._json({ name: "other" }), method: "PATCH" }],
@@ -315,7 +315,7 @@ const rows: Record<string, Row | "any" | "open"> = {
     ask: () => [`/v1/webhooks/${crypto.randomUUID()}`, put(webhook)],
     elsewhere: "own",
   },
-  listWebhooks: { scope: "webhooks:admin", ask: () => ["/v1/webhooks"], elsewhere: "empty" },
+  listWebhooks: { scope: "webhooks:read", ask: () => ["/v1/webhooks"], elsewhere: "empty" },
   getWebhook: webhookRow("GET"),
   rotateWebhook: webhookRow("POST", "/rotate"),
   disableWebhook: webhookRow("POST", "/disable"),
@@ -345,7 +345,7 @@ const rows: Record<string, Row | "any" | "open"> = {
     elsewhere: "own",
   },
   // With the types that are defined in code, which all tenants have.
-  listJobTypes: { scope: "types:admin", ask: () => ["/v1/job-types"], elsewhere: "own" },
+  listJobTypes: { scope: "types:read", ask: () => ["/v1/job-types"], elsewhere: "own" },
   getJobType: jobTypeRow("GET"),
   getPushEndpoint: jobTypeRow("GET", "/endpoint"),
   rotatePushEndpoint: jobTypeRow("POST", "/endpoint/rotate"),

@@ -74,7 +74,7 @@ export interface components {
             revokedAt: string | null;
             /** Format: date-time */
             rotatedAt: string | null;
-            scopes: ("jobs:write" | "jobs:enqueue" | "jobs:change" | "jobs:callback" | "schedules:write" | "operations:write" | "jobs:read" | "jobs:work" | "types:admin" | "webhooks:admin" | "queues:admin" | "keys:admin" | "metrics:read" | "audit:read")[];
+            scopes: ("jobs:write" | "jobs:enqueue" | "jobs:change" | "jobs:callback" | "schedules:write" | "operations:write" | "jobs:read" | "jobs:work" | "types:admin" | "webhooks:admin" | "queues:admin" | "keys:admin" | "queues:read" | "types:read" | "webhooks:read" | "keys:read" | "metrics:read" | "audit:read" | "all:read")[];
             tenant: string;
             types: string[] | null;
         };
@@ -90,7 +90,7 @@ export interface components {
             queues?: string[] | null;
             /** @description Merged with the quotas of the key; null: unlimited */
             quotas?: components["schemas"]["QuotasChange"] | null;
-            scopes?: ("jobs:write" | "jobs:enqueue" | "jobs:change" | "jobs:callback" | "schedules:write" | "operations:write" | "jobs:read" | "jobs:work" | "types:admin" | "webhooks:admin" | "queues:admin" | "keys:admin" | "metrics:read" | "audit:read")[];
+            scopes?: ("jobs:write" | "jobs:enqueue" | "jobs:change" | "jobs:callback" | "schedules:write" | "operations:write" | "jobs:read" | "jobs:work" | "types:admin" | "webhooks:admin" | "queues:admin" | "keys:admin" | "queues:read" | "types:read" | "webhooks:read" | "keys:read" | "metrics:read" | "audit:read" | "all:read")[];
             /** @description null: all job types */
             types?: string[] | null;
         };
@@ -706,7 +706,7 @@ export interface components {
             revokedAt: string | null;
             /** Format: date-time */
             rotatedAt: string | null;
-            scopes: ("jobs:write" | "jobs:enqueue" | "jobs:change" | "jobs:callback" | "schedules:write" | "operations:write" | "jobs:read" | "jobs:work" | "types:admin" | "webhooks:admin" | "queues:admin" | "keys:admin" | "metrics:read" | "audit:read")[];
+            scopes: ("jobs:write" | "jobs:enqueue" | "jobs:change" | "jobs:callback" | "schedules:write" | "operations:write" | "jobs:read" | "jobs:work" | "types:admin" | "webhooks:admin" | "queues:admin" | "keys:admin" | "queues:read" | "types:read" | "webhooks:read" | "keys:read" | "metrics:read" | "audit:read" | "all:read")[];
             tenant: string;
             types: string[] | null;
         };
@@ -1228,7 +1228,7 @@ export interface components {
              * @default null
              */
             quotas?: components["schemas"]["Quotas"] | null;
-            scopes: ("jobs:write" | "jobs:enqueue" | "jobs:change" | "jobs:callback" | "schedules:write" | "operations:write" | "jobs:read" | "jobs:work" | "types:admin" | "webhooks:admin" | "queues:admin" | "keys:admin" | "metrics:read" | "audit:read")[];
+            scopes: ("jobs:write" | "jobs:enqueue" | "jobs:change" | "jobs:callback" | "schedules:write" | "operations:write" | "jobs:read" | "jobs:work" | "types:admin" | "webhooks:admin" | "queues:admin" | "keys:admin" | "queues:read" | "types:read" | "webhooks:read" | "keys:read" | "metrics:read" | "audit:read" | "all:read")[];
             /**
              * @description Job types that the key may access; null: all
              * @default null
@@ -1424,7 +1424,7 @@ export interface components {
             /** @description Queues that the caller may access; null: all */
             queues: string[] | null;
             quotas: components["schemas"]["Quotas"] | null;
-            scopes: ("jobs:write" | "jobs:enqueue" | "jobs:change" | "jobs:callback" | "schedules:write" | "operations:write" | "jobs:read" | "jobs:work" | "types:admin" | "webhooks:admin" | "queues:admin" | "keys:admin" | "metrics:read" | "audit:read")[];
+            scopes: ("jobs:write" | "jobs:enqueue" | "jobs:change" | "jobs:callback" | "schedules:write" | "operations:write" | "jobs:read" | "jobs:work" | "types:admin" | "webhooks:admin" | "queues:admin" | "keys:admin" | "queues:read" | "types:read" | "webhooks:read" | "keys:read" | "metrics:read" | "audit:read" | "all:read")[];
             tenant: string;
             /** @description Job types that the caller may access; null: all */
             types: string[] | null;

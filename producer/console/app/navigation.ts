@@ -12,7 +12,7 @@ export const navigation: readonly { title: string; items: readonly NavigationIte
     title: "Service",
     items: [
       { title: "Overview", path: "/", scopes: ["metrics:read", "jobs:read"] },
-      { title: "Queues", path: "/queues", scopes: ["queues:admin"] },
+      { title: "Queues", path: "/queues", scopes: ["queues:read"] },
     ],
   },
   {
@@ -24,14 +24,14 @@ export const navigation: readonly { title: string; items: readonly NavigationIte
       { title: "Schedules", path: "/schedules", scopes: ["jobs:read"] },
       { title: "Feeds", path: "/feeds", scopes: ["jobs:read"] },
       { title: "Imports", path: "/imports", scopes: ["jobs:enqueue", "jobs:read"] },
-      { title: "Webhooks", path: "/webhooks", scopes: ["webhooks:admin"] },
-      { title: "Job types", path: "/job-types", scopes: ["types:admin"] },
+      { title: "Webhooks", path: "/webhooks", scopes: ["webhooks:read"] },
+      { title: "Job types", path: "/job-types", scopes: ["types:read"] },
     ],
   },
   {
     title: "Access",
     items: [
-      { title: "API keys", path: "/keys", scopes: ["keys:admin"] },
+      { title: "API keys", path: "/keys", scopes: ["keys:read"] },
       { title: "Audit log", path: "/audit", scopes: ["audit:read"] },
     ],
   },

@@ -1,4 +1,4 @@
-import { createContext } from "preact";
+import { type ComponentChildren, createContext } from "preact";
 import { useContext } from "preact/hooks";
 import type { Principal } from "@toril/client";
 
@@ -23,7 +23,12 @@ export function useSession(): Session {
 export function useCan(): (scope: Scope) => boolean {
   const { principal } = useSession();
   return (scope) => {
-    const isShared = scope === "queues:admin";
+    const isShared = scope.startsWith("queues:");
     return principal.scopes.includes(scope) && (!isShared || principal.tenant === "default");
   };
+}
+
+/** Shows an action only if the caller has its scope. */
+export function IfCan({ scope, children }: { scope: Scope; children: ComponentChildren }) {
+  return useCan()(scope) ? <>{children}</> : null;
 }

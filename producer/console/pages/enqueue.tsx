@@ -2,21 +2,26 @@ import { useEffect, useState } from "preact/hooks";
 import { client } from "../app/api.ts";
 import { navigate, setQuery, to, usePlace } from "../app/router.ts";
 import { type ServiceDocument, useServiceDocument } from "../app/service-document.ts";
-import { useSession } from "../app/session.tsx";
+import { useCan, useSession } from "../app/session.tsx";
 import { Action } from "../ui/action.tsx";
 import { Code, Copy } from "../ui/code.tsx";
 import { Select, Text } from "../ui/fields.tsx";
-import { Card, Loaded, PageHead } from "../ui/layout.tsx";
+import { Card, Empty, Loaded, PageHead } from "../ui/layout.tsx";
 import { SchemaForm } from "../ui/schema-form.tsx";
 import { toCurl } from "./job-actions.tsx";
 
 /** Enqueues a job with a form that is generated from the type's schema. */
 export function EnqueuePage() {
+  const can = useCan();
   const document = useServiceDocument();
   return (
     <>
       <PageHead title="Enqueue a job" detail={<a href={to("/jobs")}>Jobs</a>} />
-      <Loaded query={document}>{(found) => <EnqueueForm document={found} />}</Loaded>
+      {can("jobs:enqueue") ? (
+        <Loaded query={document}>{(found) => <EnqueueForm document={found} />}</Loaded>
+      ) : (
+        <Empty title="Requires the scope jobs:enqueue." />
+      )}
     </>
   );
 }

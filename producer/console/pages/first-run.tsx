@@ -29,9 +29,11 @@ export function FirstRun({ onDone }: { onDone(): void }) {
     <section class="first-run" aria-label="First steps">
       <Card title="1. Enqueue a job" actions={<Copy text={curl}>Copy</Copy>}>
         <Code label="curl" text={curl} />
-        <p>
-          <a href={to("/jobs/new", { type })}>Or use the form</a>
-        </p>
+        {can("jobs:enqueue") && (
+          <p>
+            <a href={to("/jobs/new", { type })}>Or use the form</a>
+          </p>
+        )}
       </Card>
       <Card title="2. Import a file">
         <p>One job for each row of a CSV file. The sample is a short price list.</p>

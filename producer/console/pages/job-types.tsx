@@ -2,6 +2,7 @@ import { useState } from "preact/hooks";
 import type { JobTypeDescription } from "@toril/client";
 import { client } from "../app/api.ts";
 import { to } from "../app/router.ts";
+import { IfCan } from "../app/session.tsx";
 import { forgetServiceDocument } from "../app/service-document.ts";
 import { Action } from "../ui/action.tsx";
 import { Json } from "../ui/code.tsx";
@@ -25,9 +26,11 @@ export function JobTypesPage() {
         title="Job types"
         detail="Defined in code, or registered here or with PUT /v1/job-types/{type}"
       >
-        <button class="button primary" type="button" onClick={() => setEdited("new")}>
-          Register a job type
-        </button>
+        <IfCan scope="types:admin">
+          <button class="button primary" type="button" onClick={() => setEdited("new")}>
+            Register a job type
+          </button>
+        </IfCan>
       </PageHead>
       <Loaded query={types}>
         {({ items }) =>
@@ -59,7 +62,7 @@ export function JobTypesPage() {
                       Schema
                     </button>
                     {jobType.source === "api" && (
-                      <>
+                      <IfCan scope="types:admin">
                         <button
                           class="button small"
                           type="button"
@@ -80,15 +83,17 @@ export function JobTypesPage() {
                         >
                           Delete
                         </Action>
-                      </>
+                      </IfCan>
                     )}
-                    <a
-                      class="button small"
-                      aria-label={`Enqueue ${jobType.type}`}
-                      href={to("/jobs/new", { type: jobType.type })}
-                    >
-                      Enqueue
-                    </a>
+                    <IfCan scope="jobs:enqueue">
+                      <a
+                        class="button small"
+                        aria-label={`Enqueue ${jobType.type}`}
+                        href={to("/jobs/new", { type: jobType.type })}
+                      >
+                        Enqueue
+                      </a>
+                    </IfCan>
                   </td>
                 </tr>
               ))}

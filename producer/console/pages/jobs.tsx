@@ -59,9 +59,11 @@ export function JobsPage() {
             </Empty>
           ) : (
             <Empty title="No jobs yet.">
-              <a class="button" href={to("/jobs/new")}>
-                Enqueue the first job
-              </a>
+              {can("jobs:enqueue") && (
+                <a class="button" href={to("/jobs/new")}>
+                  Enqueue the first job
+                </a>
+              )}
             </Empty>
           )
         }

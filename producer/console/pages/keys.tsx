@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import type { ApiKey, IssuedApiKey } from "@toril/client";
 import { client } from "../app/api.ts";
-import type { Scope } from "../app/session.tsx";
+import { IfCan, type Scope } from "../app/session.tsx";
 import { Action } from "../ui/action.tsx";
 import { Code, Copy } from "../ui/code.tsx";
 import { Dialog } from "../ui/dialog.tsx";
@@ -32,9 +32,11 @@ export function KeysPage() {
   return (
     <>
       <PageHead title="API keys">
-        <button class="button primary" type="button" onClick={() => setOpen({ kind: "create" })}>
-          Create a key
-        </button>
+        <IfCan scope="keys:admin">
+          <button class="button primary" type="button" onClick={() => setOpen({ kind: "create" })}>
+            Create a key
+          </button>
+        </IfCan>
       </PageHead>
       <Loaded query={keys}>
         {({ items }) =>
@@ -125,7 +127,7 @@ function KeyRow({ apiKey, onIssued, onRevoke }: KeyRowProps) {
       </td>
       <td class="actions">
         {state === "active" && (
-          <>
+          <IfCan scope="keys:admin">
             <Action
               kind="small"
               label={`Rotate ${name}`}
@@ -144,7 +146,7 @@ function KeyRow({ apiKey, onIssued, onRevoke }: KeyRowProps) {
             >
               Revoke
             </button>
-          </>
+          </IfCan>
         )}
       </td>
     </tr>
@@ -158,6 +160,7 @@ interface CreateKeyProps {
 }
 
 const scopes: readonly Scope[] = [
+  "all:read",
   "jobs:read",
   "jobs:write",
   "jobs:enqueue",
@@ -170,6 +173,10 @@ const scopes: readonly Scope[] = [
   "webhooks:admin",
   "queues:admin",
   "keys:admin",
+  "queues:read",
+  "types:read",
+  "webhooks:read",
+  "keys:read",
   "metrics:read",
   "audit:read",
 ];

@@ -183,7 +183,7 @@ function Charts({ overview: { slots } }: { overview: Overview }) {
 function Queues({ overview: { queues } }: { overview: Overview }) {
   const can = useCan();
   return (
-    <Card title="Queues" actions={can("queues:admin") && <a href={to("/queues")}>Manage queues</a>}>
+    <Card title="Queues" actions={can("queues:read") && <a href={to("/queues")}>All queues</a>}>
       {queues.length === 0 ? (
         <Empty title="The service has no job types." />
       ) : (

@@ -3,6 +3,7 @@ import type { Queue } from "@toril/client";
 import { client } from "../app/api.ts";
 import type { PageProps } from "../app/page-props.ts";
 import { to } from "../app/router.ts";
+import { IfCan } from "../app/session.tsx";
 import { useQuery } from "../app/use-query.ts";
 import { Action } from "../ui/action.tsx";
 import { Dialog } from "../ui/dialog.tsx";
@@ -21,7 +22,9 @@ export function QueuePage({ id }: PageProps) {
   return (
     <>
       <PageHead title={`Queue ${id}`} detail={<a href={to("/queues")}>Queues</a>}>
-        {queue.data !== undefined && <QueueActions queue={queue.data} onChange={queue.reload} />}
+        <IfCan scope="queues:admin">
+          {queue.data !== undefined && <QueueActions queue={queue.data} onChange={queue.reload} />}
+        </IfCan>
       </PageHead>
       <Loaded query={queue}>
         {(found) => (
@@ -178,7 +181,7 @@ function Limits({ queue: { name, concurrency, rateLimit }, onChange }: QueueProp
         />
         <Text type="number" label="per seconds" value={seconds} onChange={setSeconds} />
       </div>
-      <div>
+      <IfCan scope="queues:admin">
         <Action
           run={async () => {
             await client.changeQueue(name, {
@@ -194,7 +197,7 @@ function Limits({ queue: { name, concurrency, rateLimit }, onChange }: QueueProp
         >
           Change limits
         </Action>
-      </div>
+      </IfCan>
     </div>
   );
 }

@@ -1,6 +1,7 @@
 import type { Queue } from "@toril/client";
 import { client } from "../app/api.ts";
 import { to } from "../app/router.ts";
+import { IfCan } from "../app/session.tsx";
 import { useQuery } from "../app/use-query.ts";
 import { Action } from "../ui/action.tsx";
 import { Loaded, PageHead, Table } from "../ui/layout.tsx";
@@ -57,7 +58,9 @@ function QueueRow({ queue, onChange }: QueueProps) {
       <td class="number">{oldestWaitingMs > 0 ? formatDuration(oldestWaitingMs) : "–"}</td>
       <td class="number">{workers.length}</td>
       <td class="actions">
-        <PauseQueue queue={queue} onChange={onChange} />
+        <IfCan scope="queues:admin">
+          <PauseQueue queue={queue} onChange={onChange} />
+        </IfCan>
       </td>
     </tr>
   );

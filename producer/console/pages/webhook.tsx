@@ -2,6 +2,7 @@ import type { Webhook, WebhookDelivery } from "@toril/client";
 import { client } from "../app/api.ts";
 import type { PageProps } from "../app/page-props.ts";
 import { to } from "../app/router.ts";
+import { IfCan } from "../app/session.tsx";
 import { useQuery } from "../app/use-query.ts";
 import { Action } from "../ui/action.tsx";
 import { Empty, Loaded, PageHead, Table } from "../ui/layout.tsx";
@@ -33,15 +34,17 @@ export function WebhookPage({ id: name }: PageProps) {
   return (
     <>
       <PageHead title={`Webhook ${name}`} detail={<a href={to("/webhooks")}>Webhooks</a>}>
-        {webhook.data !== undefined && (
-          <WebhookActions
-            webhook={webhook.data}
-            onChange={() => {
-              webhook.reload();
-              deliveries.reload();
-            }}
-          />
-        )}
+        <IfCan scope="webhooks:admin">
+          {webhook.data !== undefined && (
+            <WebhookActions
+              webhook={webhook.data}
+              onChange={() => {
+                webhook.reload();
+                deliveries.reload();
+              }}
+            />
+          )}
+        </IfCan>
       </PageHead>
       <Loaded query={webhook}>{(found) => <Definition webhook={found} />}</Loaded>
       <Loaded query={deliveries}>
@@ -134,17 +137,19 @@ function Delivery({ name, delivery, onChange }: DeliveryProps) {
         <Time at={nextAt} />
       </td>
       <td class="actions">
-        <Action
-          kind="small"
-          label={`Replay ${id}`}
-          run={async () => {
-            await client.replayWebhookDelivery(name, id);
-            return "The event is sent again.";
-          }}
-          onDone={onChange}
-        >
-          Replay
-        </Action>
+        <IfCan scope="webhooks:admin">
+          <Action
+            kind="small"
+            label={`Replay ${id}`}
+            run={async () => {
+              await client.replayWebhookDelivery(name, id);
+              return "The event is sent again.";
+            }}
+            onDone={onChange}
+          >
+            Replay
+          </Action>
+        </IfCan>{" "}
       </td>
     </tr>
   );

@@ -2,6 +2,7 @@ import { useState } from "preact/hooks";
 import type { Webhook } from "@toril/client";
 import { client } from "../app/api.ts";
 import { to } from "../app/router.ts";
+import { IfCan } from "../app/session.tsx";
 import { Action } from "../ui/action.tsx";
 import { Empty, Loaded, PageHead, Table } from "../ui/layout.tsx";
 import { Pager, usePages } from "../ui/pager.tsx";
@@ -24,9 +25,11 @@ export function WebhooksPage() {
         title="Webhooks"
         detail="Signed requests when jobs end, imports are done, or schedules are missed"
       >
-        <button class="button primary" type="button" onClick={() => setCreating(true)}>
-          Create a webhook
-        </button>
+        <IfCan scope="webhooks:admin">
+          <button class="button primary" type="button" onClick={() => setCreating(true)}>
+            Create a webhook
+          </button>
+        </IfCan>
       </PageHead>
       <Loaded query={webhooks}>
         {({ items }) =>
@@ -85,27 +88,29 @@ function WebhookRow({ webhook, onChange }: { webhook: Webhook; onChange(): void 
         <Time at={failingSince} />
       </td>
       <td class="actions">
-        <Action
-          kind="small"
-          label={`Test ${name}`}
-          run={async () => {
-            const { status } = await client.testWebhook(name);
-            return `The test event is ${status}.`;
-          }}
-        >
-          Test
-        </Action>
-        <Action
-          kind="small"
-          label={`${enabled ? "Disable" : "Enable"} ${name}`}
-          run={async () => {
-            await (enabled ? client.disableWebhook(name) : client.enableWebhook(name));
-            return enabled ? "The webhook is disabled." : "The webhook is enabled.";
-          }}
-          onDone={onChange}
-        >
-          {enabled ? "Disable" : "Enable"}
-        </Action>
+        <IfCan scope="webhooks:admin">
+          <Action
+            kind="small"
+            label={`Test ${name}`}
+            run={async () => {
+              const { status } = await client.testWebhook(name);
+              return `The test event is ${status}.`;
+            }}
+          >
+            Test
+          </Action>
+          <Action
+            kind="small"
+            label={`${enabled ? "Disable" : "Enable"} ${name}`}
+            run={async () => {
+              await (enabled ? client.disableWebhook(name) : client.enableWebhook(name));
+              return enabled ? "The webhook is disabled." : "The webhook is enabled.";
+            }}
+            onDone={onChange}
+          >
+            {enabled ? "Disable" : "Enable"}
+          </Action>
+        </IfCan>{" "}
       </td>
     </tr>
   );

@@ -4,7 +4,7 @@ import { KeyId, KeyRotation } from "@toril/contract/api/access/api-key";
 import { fieldErrors } from "@toril/contract/api/problem";
 import { hasBody, readJson } from "../http/body.ts";
 import { isNotModified, toEtag } from "../http/etag.ts";
-import { parseKnown } from "../http/caller.ts";
+import { parseKnown, requireUnrestricted } from "../http/caller.ts";
 import { decodeCursor, encodeCursor } from "../http/cursor.ts";
 import { ProblemError } from "../http/problem.ts";
 import { handle, type HandledRoute } from "../http/route.ts";
@@ -27,6 +27,7 @@ export function keyRoutes(api: Api, deps: KeyStoreDeps): HandledRoute[] {
     }),
 
     handle(api.listKeys, async (c) => {
+      requireUnrestricted(c.env, "The list of keys");
       const { cursor, limit } = c.req.valid("query");
       const before = cursor === undefined ? undefined : decodeCursor(cursor, KeyId);
       // One more than requested shows whether there is a next page.
@@ -37,6 +38,7 @@ export function keyRoutes(api: Api, deps: KeyStoreDeps): HandledRoute[] {
     }),
 
     handle(api.getKey, async (c) => {
+      requireUnrestricted(c.env, "The list of keys");
       const found = await store.find(c.env.principal.tenant, c.req.valid("param").id);
       if (found === undefined) throw new ProblemError("key-not-found");
       const headers = { ETag: toEtag(found.revision, found.key) };

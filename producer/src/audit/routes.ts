@@ -5,18 +5,15 @@ import {
   listAudit as readAudit,
 } from "@toril/contract/engine/audit/list-audit";
 import { decodeCursor, encodeCursor } from "../http/cursor.ts";
-import { ProblemError } from "../http/problem.ts";
+import { requireUnrestricted } from "../http/caller.ts";
 import { handle, type HandledRoute } from "../http/route.ts";
 import type { Reads } from "../stores/reads.ts";
 
 export function auditRoutes(reads: Reads): HandledRoute[] {
   return [
     handle(listAudit, async (c) => {
-      const { tenant, queues, types } = c.env.principal;
-      if ((queues ?? types) !== null) {
-        const detail = "The audit log requires a key that is not restricted to queues or types.";
-        throw new ProblemError("forbidden-resource", detail);
-      }
+      const { tenant } = c.env.principal;
+      requireUnrestricted(c.env, "The audit log");
       const { cursor, after, before, ...filter } = c.req.valid("query");
       const { items, next } = await reads.scan(tenant, (sql) =>
         readAudit(sql, {

@@ -13,10 +13,10 @@ test("only health checks, the home page and the files of the console need no aut
   expect(open.toSorted()).toEqual(["/", "/console", "/console/:page{.*}", "/livez", "/readyz"]);
 });
 
-test("operations and pages that affect all tenants require queues:admin", () => {
+test("operations and pages that affect all tenants require queues:read or queues:admin", () => {
   for (const route of routes) {
     const { scope, isShared } = toAccessRule(route);
-    expect(isShared).toBe(scope === "queues:admin");
+    expect(isShared).toBe(scope === "queues:admin" || scope === "queues:read");
   }
   expect(pageRules["/admin/:page{.*}"]).toMatchObject({ scope: "queues:admin", isShared: true });
 });

@@ -15,7 +15,7 @@ export function toAccessRule(route: { path: string }): AccessRule {
   const scope = getRequiredScope(route);
   // An EventSource sends the credentials of its page, that is Basic authentication.
   const isPage = route.path.endsWith("/events");
-  return { scope, isPage, isShared: scope === "queues:admin" };
+  return { scope, isPage, isShared: scope.startsWith("queues:") };
 }
 
 /** The rule of every path without one of its own, so that a forgotten page is not open. */

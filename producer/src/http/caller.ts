@@ -128,3 +128,10 @@ function toUnknownName(pointer: string, known: readonly string[]): ProblemError 
 export function getRestrictions({ principal: { queues, types } }: RequestContext) {
   return { queues: queues ? [...queues] : undefined, types: types ? [...types] : undefined };
 }
+
+/** Throws a problem if the caller's key is restricted to queues or types. */
+export function requireUnrestricted({ principal }: RequestContext, resource: string): void {
+  if ((principal.queues ?? principal.types) === null) return;
+  const detail = `${resource} requires a key that is not restricted to queues or types.`;
+  throw new ProblemError("forbidden-resource", detail);
+}

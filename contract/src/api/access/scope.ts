@@ -14,15 +14,32 @@ export const Scope = z.enum([
   "webhooks:admin",
   "queues:admin",
   "keys:admin",
+  "queues:read",
+  "types:read",
+  "webhooks:read",
+  "keys:read",
   "metrics:read",
   "audit:read",
+  "all:read",
 ]);
 export type Scope = z.infer<typeof Scope>;
 
 /** The scopes that a scope includes. */
 const included: { readonly [Name in Scope]?: readonly Scope[] } = {
   "jobs:write": ["jobs:enqueue", "jobs:change", "schedules:write", "operations:write"],
-  "keys:admin": ["audit:read"],
+  "types:admin": ["types:read"],
+  "webhooks:admin": ["webhooks:read"],
+  "queues:admin": ["queues:read"],
+  "keys:admin": ["keys:read", "audit:read"],
+  "all:read": [
+    "jobs:read",
+    "queues:read",
+    "types:read",
+    "webhooks:read",
+    "keys:read",
+    "metrics:read",
+    "audit:read",
+  ],
 };
 
 /** Returns the given scopes and those that they include. */

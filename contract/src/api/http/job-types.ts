@@ -58,7 +58,7 @@ export const listJobTypes = defineRoute({
   description:
     "Returns the registered job types of the tenant and those that are defined in code, ordered by name.",
   tags,
-  scope,
+  scope: "types:read",
   method: "get",
   path: "/v1/job-types",
   request: { query: z.strictObject(pageQuery) },
@@ -72,7 +72,7 @@ export const getJobType = defineRoute({
   operationId: "getJobType",
   summary: "Get a job type",
   tags,
-  scope,
+  scope: "types:read",
   method: "get",
   path: "/v1/job-types/{type}",
   conditional: true,

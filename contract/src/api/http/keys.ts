@@ -81,7 +81,7 @@ export const listKeys = defineRoute({
   summary: "List API keys",
   description: "Returns API keys without their secrets, newest first.",
   tags,
-  scope,
+  scope: "keys:read",
   method: "get",
   path: "/v1/keys",
   request: {
@@ -93,7 +93,7 @@ export const listKeys = defineRoute({
       content: json(KeyPage),
     },
   },
-  problems: ["invalid-parameter"],
+  problems: ["invalid-parameter", "forbidden-resource"],
 });
 
 export const getKey = defineRoute({
@@ -101,7 +101,7 @@ export const getKey = defineRoute({
   summary: "Get an API key",
   conditional: true,
   tags,
-  scope,
+  scope: "keys:read",
   method: "get",
   path: "/v1/keys/{id}",
   request: { params },
@@ -113,7 +113,7 @@ export const getKey = defineRoute({
     },
     304: notModified,
   },
-  problems: ["invalid-parameter", "key-not-found"],
+  problems: ["invalid-parameter", "forbidden-resource", "key-not-found"],
 });
 
 export const rotateKey = defineRoute({

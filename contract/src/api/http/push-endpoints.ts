@@ -15,7 +15,7 @@ export const getPushEndpoint = defineRoute({
   summary: "Get the push endpoint of a job type",
   description: "Returns whether jobs are sent to the endpoint: its circuit breaker and pauses.",
   tags,
-  scope,
+  scope: "types:read",
   method: "get",
   path: "/v1/job-types/{type}/endpoint",
   request: { params },

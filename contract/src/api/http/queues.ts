@@ -25,7 +25,7 @@ export const listQueues = defineRoute({
   summary: "List queues",
   description: `Returns the queues that the API key may access. ${ofAll}`,
   tags,
-  scope,
+  scope: "queues:read",
   method: "get",
   path: "/v1/queues",
   responses: {
@@ -42,7 +42,7 @@ export const getQueue = defineRoute({
   summary: "Get a queue",
   description: ofAll,
   tags,
-  scope,
+  scope: "queues:read",
   method: "get",
   path: "/v1/queues/{queue}",
   request: { params },

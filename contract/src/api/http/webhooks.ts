@@ -63,7 +63,7 @@ export const listWebhooks = defineRoute({
   description:
     "Returns webhooks, ordered by name. For a restricted key a page may be short although more results exist; continue until `next` is null.",
   tags,
-  scope,
+  scope: "webhooks:read",
   method: "get",
   path: "/v1/webhooks",
   request: { query: z.strictObject(pageQuery) },
@@ -75,7 +75,7 @@ export const getWebhook = defineRoute({
   operationId: "getWebhook",
   summary: "Get a webhook",
   tags,
-  scope,
+  scope: "webhooks:read",
   method: "get",
   path: "/v1/webhooks/{name}",
   conditional: true,
@@ -186,7 +186,7 @@ export const listWebhookDeliveries = defineRoute({
     "Returns events and the response to their last attempt, newest first. With `status` a page may be short although more results exist; continue " +
     "until `next` is null.",
   tags,
-  scope,
+  scope: "webhooks:read",
   method: "get",
   path: "/v1/webhooks/{name}/deliveries",
   request: {
