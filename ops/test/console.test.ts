@@ -30,7 +30,7 @@ const pages = [
 
 /** Buttons of pages that change nothing. */
 const harmless =
-  /^(Copy|Copy as code|More filters|Fewer filters|First page|Next page|Schema|Download|Dead letters|Show .*)$/;
+  /^(Copy|Copy as code|More filters|Fewer filters|First page|Next page|Schema|Download|Dead letters|Inspect|Limits of the queue)$/;
 
 let ui: Awaited<ReturnType<typeof startConsole>>;
 let stack: Stack;
@@ -309,6 +309,8 @@ test("with keys, the console asks for one, offers what its scopes permit, and ag
   }
   expect(found).toEqual([]);
   expect(await page.evaluate("document.cookie")).toBe("");
+  // A page that loads data again and again.
+  await show(page, "/jobs");
   const change = { expiresAt: new Date(Date.now() + 100).toISOString() };
   await changeKey(stack.sql, id, { tenant: "default", change, check() {} }, note);
   await page.getByText("Your session has ended").waitFor();

@@ -41,7 +41,7 @@ function Help({ problem: { action }, onChange }: { problem: Problem; onChange():
   if (action.kind === "link") {
     return (
       <a class="button small" href={to(action.path, action.query)}>
-        {action.title}
+        {can("operations:write") ? action.title : (action.readOnlyTitle ?? action.title)}
       </a>
     );
   }

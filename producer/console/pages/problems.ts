@@ -9,7 +9,14 @@ export interface Problem {
   text: string;
   action?:
     | { kind: "resume"; queue: string }
-    | { kind: "link"; title: string; path: string; query?: Readonly<Record<string, string>> };
+    | {
+        kind: "link";
+        title: string;
+        /** Title for callers who may only read. */
+        readOnlyTitle?: string;
+        path: string;
+        query?: Readonly<Record<string, string>>;
+      };
   /** Heading of the runbook. */
   runbook: string;
 }
@@ -76,6 +83,7 @@ function findFailures(overview: Overview, summary: DeadLetterSummary | undefined
       action: {
         kind: "link",
         title: "Inspect and redrive",
+        readOnlyTitle: "Inspect",
         path: "/dead-letters",
         query: { type: group.type, ...(group.reason !== null && { reason: group.reason }) },
       },
