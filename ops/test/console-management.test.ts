@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { splitCsv } from "@toril/client";
 
 import { findViolations, startConsole } from "./_console.ts";
+import { openPageMetrics, refreshOverview, startReportingJob } from "./_page-metrics.ts";
 import type { Stack } from "./_stack.ts";
 
 let ui: Awaited<ReturnType<typeof startConsole>>;
@@ -165,5 +166,30 @@ test("the page of a job shows its children, and that of feeds what was fetched",
   await page.locator(".status", { hasText: "failing" }).waitFor();
   await page.getByRole("button", { name: `Fetch now: ${feed}` }).click();
   await page.getByRole("heading", { name: "Job", exact: true }).waitFor();
+  expect(complaints).toEqual([]);
+});
+
+test("pages do not grow with the events that they show", async () => {
+  const job = await startReportingJob(stack);
+  await using opened = await open(`/jobs/${job.id}`);
+  const { page, complaints } = opened;
+  const metrics = await openPageMetrics(page);
+
+  async function show(times: number) {
+    await page.goto(`${ui.url}/jobs/${job.id}`);
+    await job.report(page, times);
+    const afterEvents = await metrics.readUse();
+    await page.goto(ui.url);
+    await page.getByRole("img", { name: /Jobs per second/ }).waitFor();
+    await refreshOverview(page, times);
+    return { afterEvents, afterRefreshes: await metrics.readUse() };
+  }
+
+  // 35 events more keep 2 MB if each leaves its job behind.
+  const [few, many] = [await show(5), await show(40)];
+  for (const moment of ["afterEvents", "afterRefreshes"] as const) {
+    expect(many[moment].heapBytes - few[moment].heapBytes).toBeLessThan(1_000_000);
+    expect(many[moment].nodes - few[moment].nodes).toBeLessThan(500);
+  }
   expect(complaints).toEqual([]);
 });

@@ -46,6 +46,8 @@ export async function openProducer(
   const onError = createErrorHandler(log);
   const { createJob, routes: jobRoutes } = jobs.createRoutes(events.waitForEnd);
   const audit = createAudit(ledgers.changing, log);
+  const { BULL_PREFIX: prefix } = config;
+  const findQuota = createSharedQuotas({ redis, prefix, ledger: ledgers.accepting, log });
   const app = createApp({
     authorize: auth.authorize,
     middleware: createMiddleware({
@@ -55,7 +57,13 @@ export async function openProducer(
     }),
     onError,
     metrics,
-    routes: createRoutes({ ...subjects, config, jobRoutes, isDraining: () => isDraining }),
+    routes: createRoutes({
+      ...subjects,
+      config,
+      jobRoutes,
+      findQuota,
+      isDraining: () => isDraining,
+    }),
     docs: createDocs(api, code, project.version),
     pages: createPages(dispatching.enqueue, secretKeys, project.version),
     console: createConsole({
@@ -81,12 +89,7 @@ export async function openProducer(
     tracing,
     memory: createMemoryBudget(config.MAX_BODY_BYTES),
     authorize: auth.authorize,
-    findQuota: createSharedQuotas({
-      redis,
-      prefix: config.BULL_PREFIX,
-      ledger: ledgers.accepting,
-      log,
-    }),
+    findQuota,
     clientAddress: (socketAddress, { headers }) =>
       clientAddress(socketAddress, headers.get("x-forwarded-for"), config.TRUSTED_PROXIES),
   });

@@ -13,6 +13,7 @@ import { overviewRoutes } from "./overview/routes.ts";
 import { pushRoutes } from "./push/routes.ts";
 import { scheduleRoutes } from "./schedules/routes.ts";
 import { webhookRoutes } from "./webhooks/routes.ts";
+import type { FindQuota } from "@toril/contract/engine/quotas/quotas";
 import type { Config } from "./config.ts";
 import type { HandledRoute } from "./http/route.ts";
 
@@ -21,6 +22,7 @@ import type { Subjects } from "./subjects.ts";
 export interface RoutesDeps extends Subjects {
   config: Pick<Config, "MAX_SCHEDULES" | "MAX_JOB_TYPES" | "MAX_WEBHOOKS">;
   jobRoutes: readonly HandledRoute[];
+  findQuota: FindQuota;
   isDraining(): boolean;
 }
 
@@ -79,7 +81,13 @@ export function createRoutes(deps: RoutesDeps): HandledRoute[] {
     ...principalRoutes(),
     ...auditRoutes(reads),
     ...overviewRoutes(overview.read),
-    ...keyRoutes(api, { ledger: changing, reads, idempotency, refresh: auth.refreshKeys }),
+    ...keyRoutes(api, {
+      ledger: changing,
+      reads,
+      idempotency,
+      findQuota: deps.findQuota,
+      refresh: auth.refreshKeys,
+    }),
     ...pushRoutes({ api, ledger: changing, reads, idempotency, secretKeys }),
     ...webhookRoutes(api, {
       ledger: changing,

@@ -295,6 +295,11 @@ const rows: Record<string, Row | "any" | "open"> = {
   },
   listKeys: { scope: "keys:read", ask: () => ["/v1/keys"], elsewhere: "empty" },
   getKey: { scope: "keys:read", ask: ({ key }) => [`/v1/keys/${key}`], elsewhere: "not-found" },
+  getKeyUse: {
+    scope: "keys:read",
+    ask: ({ key }) => [`/v1/keys/${key}/use`],
+    elsewhere: "not-found",
+  },
   changeKey: {
     scope: "keys:admin",
     ask: ({ key }) => [`/v1/keys/${key}`, { ..._json({ name: "other" }), method: "PATCH" }],

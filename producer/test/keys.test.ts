@@ -96,6 +96,21 @@ test("the keys of the tenant are listed newest first, in pages", async () => {
   _expectProblem(await as(own.key, "/v1/keys?cursor=bm90IGE"), "invalid-parameter");
 });
 
+test("the use of a key's quotas is what all producers took", async () => {
+  const client = createClientAt(admin.key);
+  const quotas = { rate: 1, burst: 100, maxWaiting: 50 };
+  const limited = await client.createKey({ name: "limited", scopes: ["jobs:write"], quotas });
+  const jobs = Array.from({ length: 40 }, () => ({ type: "echo", data: { message: "x" } }));
+  await createClientAt(limited.key).createJobs(jobs);
+  const use = await client.getKeyUse(limited.id);
+  expect(use).toEqual({
+    jobs: { available: expect.any(Number), burst: 100, perSecond: 1 },
+    bytes: null,
+    waiting: { pending: 40, max: 50 },
+  });
+  expect(use.jobs!.available).toBeLessThan(100);
+});
+
 test("a rotated key has a new secret; the old one is valid during the grace period", async () => {
   const client = createClientAt(admin.key);
   const first = await client.createKey({ name: "shop", scopes: ["jobs:write"] });

@@ -15,6 +15,7 @@ import type {
   QueueDrained,
   QueueList,
   QueueSettings,
+  QuotaUse,
   Readiness,
 } from "./api-types.ts";
 import type { Sent } from "./job-types.ts";
@@ -101,6 +102,10 @@ export function createAdminCalls({ call }: Transport) {
 
     getKey: (id: string, options: CallOptions = {}) =>
       call<ApiKey>(`/v1/keys/${encodeURIComponent(id)}`, options),
+
+    /** Returns how much of its quotas an API key uses. */
+    getKeyUse: (id: string, options: CallOptions = {}) =>
+      call<QuotaUse>(`/v1/keys/${encodeURIComponent(id)}/use`, options),
 
     /** Changes the given fields of an API key; `null` removes a restriction, a quota or the expiry. */
     changeKey: (id: string, change: Sent<ApiKeyChange>, options: CallOptions = {}) =>

@@ -169,6 +169,13 @@ export interface components {
             /** @enum {string} */
             type: "fixed" | "exponential";
         };
+        BucketUse: {
+            /** @description What may be used now; negative: used in advance. Null while Redis is unavailable */
+            available: number | null;
+            /** @description Maximum at once */
+            burst: number;
+            perSecond: number;
+        };
         BulkCheck: {
             counts: components["schemas"]["BulkCheckCounts"];
             /** @description Always true */
@@ -1595,6 +1602,14 @@ export interface components {
             /** @description Average number of jobs per second */
             rate?: number | null;
         };
+        QuotaUse: {
+            /** @description Bytes of request bodies; null without `bytes` */
+            bytes: components["schemas"]["BucketUse"] | null;
+            /** @description Enqueued jobs; null without `rate` */
+            jobs: components["schemas"]["BucketUse"] | null;
+            /** @description Pending jobs; null without `maxWaiting` */
+            waiting: components["schemas"]["WaitingUse"] | null;
+        };
         Readiness: {
             /** @enum {string} */
             postgres: "ok" | "unavailable";
@@ -1789,6 +1804,11 @@ export interface components {
              */
             outcome: "valid";
         };
+        WaitingUse: {
+            max: number;
+            /** @description Pending jobs of the key, counted up to `max` */
+            pending: number;
+        };
         Webhook: {
             /** Format: date-time */
             createdAt: string;
@@ -1923,6 +1943,7 @@ export type AttemptReport = components['schemas']['AttemptReport'];
 export type AuditEntry = components['schemas']['AuditEntry'];
 export type AuditPage = components['schemas']['AuditPage'];
 export type Backoff = components['schemas']['Backoff'];
+export type BucketUse = components['schemas']['BucketUse'];
 export type BulkCheck = components['schemas']['BulkCheck'];
 export type BulkCheckCounts = components['schemas']['BulkCheckCounts'];
 export type BulkCounts = components['schemas']['BulkCounts'];
@@ -2041,6 +2062,7 @@ export type QueueSettings = components['schemas']['QueueSettings'];
 export type QueueWorker = components['schemas']['QueueWorker'];
 export type Quotas = components['schemas']['Quotas'];
 export type QuotasChange = components['schemas']['QuotasChange'];
+export type QuotaUse = components['schemas']['QuotaUse'];
 export type Readiness = components['schemas']['Readiness'];
 export type Redriven = components['schemas']['Redriven'];
 export type RedrivenCounts = components['schemas']['RedrivenCounts'];
@@ -2059,6 +2081,7 @@ export type ScheduleRun = components['schemas']['ScheduleRun'];
 export type SecretRotation = components['schemas']['SecretRotation'];
 export type TakenJobs = components['schemas']['TakenJobs'];
 export type ValidEntry = components['schemas']['ValidEntry'];
+export type WaitingUse = components['schemas']['WaitingUse'];
 export type Webhook = components['schemas']['Webhook'];
 export type WebhookDefinition = components['schemas']['WebhookDefinition'];
 export type WebhookDelivery = components['schemas']['WebhookDelivery'];

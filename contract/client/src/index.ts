@@ -66,6 +66,7 @@ export type {
   QueueDrained,
   QueueList,
   QueueSettings,
+  QuotaUse,
   Readiness,
   Redriven,
   Feed,

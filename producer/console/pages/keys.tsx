@@ -3,18 +3,20 @@ import type { ApiKey, IssuedApiKey } from "@toril/client";
 import { client } from "../app/api.ts";
 import { IfCan, type Scope } from "../app/session.tsx";
 import { Action } from "../ui/action.tsx";
-import { Code, Copy } from "../ui/code.tsx";
+import { CheckList } from "../ui/check-list.tsx";
 import { Dialog } from "../ui/dialog.tsx";
 import { Text } from "../ui/fields.tsx";
 import { Empty, Loaded, PageHead, Table } from "../ui/layout.tsx";
 import { Pager, usePages } from "../ui/pager.tsx";
+import { SecretDialog } from "../ui/secret-dialog.tsx";
 import { Status } from "../ui/status.tsx";
 import { Time } from "../ui/time.tsx";
+import { QuotaDialog, QuotaUse } from "./key-quotas.tsx";
 
 type Open =
   | { kind: "create" }
   | { kind: "issued"; key: IssuedApiKey }
-  | { kind: "revoke"; key: ApiKey };
+  | { kind: "revoke" | "quotas"; key: ApiKey };
 
 /** The API keys of the tenant. */
 export function KeysPage() {
@@ -49,7 +51,17 @@ export function KeysPage() {
           ) : (
             <Table
               label="API keys"
-              head={["State", "Name", "Key ID", "Scopes", "Last used", "Expires", "Created", ""]}
+              head={[
+                "State",
+                "Name",
+                "Key ID",
+                "Scopes",
+                "Quota use",
+                "Last used",
+                "Expires",
+                "Created",
+                "",
+              ]}
             >
               {items.map((key) => (
                 <KeyRow
@@ -57,6 +69,7 @@ export function KeysPage() {
                   apiKey={key}
                   onIssued={onIssued}
                   onRevoke={() => setOpen({ kind: "revoke", key })}
+                  onQuotas={() => setOpen({ kind: "quotas", key })}
                 />
               ))}
             </Table>
@@ -67,7 +80,25 @@ export function KeysPage() {
       {open?.kind === "create" && (
         <CreateKey isFirst={keys.data?.items.length === 0} onIssued={onIssued} onClose={close} />
       )}
-      {open?.kind === "issued" && <ShowKey issued={open.key} onClose={close} />}
+      {open?.kind === "issued" && (
+        <SecretDialog
+          title={`The key ${open.key.name}`}
+          purpose="Only its hash is stored."
+          label="Key"
+          secret={open.key.key}
+          onClose={close}
+        />
+      )}
+      {open?.kind === "quotas" && (
+        <QuotaDialog
+          apiKey={open.key}
+          onClose={close}
+          onDone={() => {
+            close();
+            keys.reload();
+          }}
+        />
+      )}
       {open?.kind === "revoke" && (
         <Dialog title={`Revoke the key ${open.key.name}`} onClose={close}>
           <p>Every producer refuses the key within two seconds. This cannot be undone.</p>
@@ -96,10 +127,12 @@ interface KeyRowProps {
   apiKey: ApiKey;
   onIssued(key: IssuedApiKey): void;
   onRevoke(): void;
+  onQuotas(): void;
 }
 
-function KeyRow({ apiKey, onIssued, onRevoke }: KeyRowProps) {
+function KeyRow({ apiKey, onIssued, onRevoke, onQuotas }: KeyRowProps) {
   const { id, name, scopes, queues, types, lastUsedAt, expiresAt, createdAt, revokedAt } = apiKey;
+  const { quotas } = apiKey;
   const isExpired = expiresAt !== null && Date.parse(expiresAt) <= Date.now();
   const state = revokedAt !== null ? "revoked" : isExpired ? "expired" : "active";
   const limits = [...(queues ?? []), ...(types ?? [])];
@@ -118,6 +151,7 @@ function KeyRow({ apiKey, onIssued, onRevoke }: KeyRowProps) {
         ))}
         {limits.length > 0 && <span class="muted">only {limits.join(", ")}</span>}
       </td>
+      <td>{quotas === null ? <span class="muted">none</span> : <QuotaUse id={id} />}</td>
       <td>
         <Time at={lastUsedAt} />
       </td>
@@ -128,6 +162,14 @@ function KeyRow({ apiKey, onIssued, onRevoke }: KeyRowProps) {
       <td class="actions">
         {state === "active" && (
           <IfCan scope="keys:admin">
+            <button
+              class="button small"
+              type="button"
+              aria-label={`Quotas of ${name}`}
+              onClick={onQuotas}
+            >
+              Quotas
+            </button>
             <Action
               kind="small"
               label={`Rotate ${name}`}
@@ -193,21 +235,7 @@ function CreateKey({ isFirst, onIssued, onClose }: CreateKeyProps) {
         </p>
       )}
       <Text label="Name" hint="Owner or purpose" required value={name} onChange={setName} />
-      <fieldset class="scopes">
-        <legend>Scopes</legend>
-        {scopes.map((scope) => (
-          <label key={scope} class="check">
-            <input
-              type="checkbox"
-              checked={chosen.includes(scope)}
-              onChange={({ currentTarget: { checked } }) =>
-                setChosen(checked ? [...chosen, scope] : chosen.filter((one) => one !== scope))
-              }
-            />
-            <code>{scope}</code>
-          </label>
-        ))}
-      </fieldset>
+      <CheckList title="Scopes" options={scopes} chosen={chosen} onChange={setChosen} />
       <Text
         type="number"
         label="Expires in (days)"
@@ -228,21 +256,6 @@ function CreateKey({ isFirst, onIssued, onClose }: CreateKeyProps) {
         >
           Create
         </Action>
-      </div>
-    </Dialog>
-  );
-}
-
-function ShowKey({ issued, onClose }: { issued: IssuedApiKey; onClose(): void }) {
-  return (
-    <Dialog title={`The key ${issued.name}`} onClose={onClose}>
-      <p>Copy the key now: it is shown only once, and only its hash is stored.</p>
-      <Code label="Key" text={issued.key} />
-      <div class="dialog-actions">
-        <Copy text={issued.key}>Copy</Copy>
-        <button class="button primary" type="button" onClick={onClose}>
-          Done
-        </button>
       </div>
     </Dialog>
   );

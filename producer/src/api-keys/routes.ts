@@ -2,6 +2,7 @@ import type { Api } from "@toril/contract/api/http/index";
 import { limits } from "@toril/contract/api/limits";
 import { KeyId, KeyRotation } from "@toril/contract/api/access/api-key";
 import { fieldErrors } from "@toril/contract/api/problem";
+import type { FindQuota } from "@toril/contract/engine/quotas/quotas";
 import { hasBody, readJson } from "../http/body.ts";
 import { isNotModified, toEtag } from "../http/etag.ts";
 import { parseKnown, requireUnrestricted } from "../http/caller.ts";
@@ -10,7 +11,11 @@ import { ProblemError } from "../http/problem.ts";
 import { handle, type HandledRoute } from "../http/route.ts";
 import { createKeyStore, type KeyStoreDeps } from "./key-store.ts";
 
-export function keyRoutes(api: Api, deps: KeyStoreDeps): HandledRoute[] {
+export interface KeyRoutesDeps extends KeyStoreDeps {
+  findQuota: FindQuota;
+}
+
+export function keyRoutes(api: Api, { findQuota, ...deps }: KeyRoutesDeps): HandledRoute[] {
   const store = createKeyStore(deps);
   return [
     handle(api.createKey, async (c) => {
@@ -44,6 +49,13 @@ export function keyRoutes(api: Api, deps: KeyStoreDeps): HandledRoute[] {
       const headers = { ETag: toEtag(found.revision, found.key) };
       if (isNotModified(c.env.request, headers.ETag)) return c.body(null, 304, headers);
       return c.json(found.key, 200, headers);
+    }),
+
+    handle(api.getKeyUse, async (c) => {
+      const found = await store.find(c.env.principal.tenant, c.req.valid("param").id);
+      if (found === undefined) throw new ProblemError("key-not-found");
+      const { id, quotas } = found.key;
+      return c.json(await findQuota(id, quotas ?? {}).readUse(), 200);
     }),
 
     handle(api.changeKey, async (c) => {

@@ -37,3 +37,44 @@ export const QuotasChange = z
   .meta({ id: "QuotasChange", example: { rate: 100, burst: null } });
 
 export type Quotas = z.infer<typeof Quotas>;
+
+const BucketUse = z
+  .strictObject({
+    available: z.number().nullable().meta({
+      description:
+        "What may be used now; negative: used in advance. Null while Redis is unavailable",
+    }),
+    burst: z.int().meta({ description: "Maximum at once" }),
+    perSecond: z.int(),
+  })
+  .meta({ id: "BucketUse" });
+
+const WaitingUse = z
+  .strictObject({
+    pending: z.int().min(0).meta({ description: "Pending jobs of the key, counted up to `max`" }),
+    max: z.int(),
+  })
+  .meta({ id: "WaitingUse" });
+
+/** How much of its quotas a key uses. */
+export const QuotaUse = z
+  .strictObject({
+    jobs: z
+      .union([BucketUse, z.null()])
+      .meta({ description: "Enqueued jobs; null without `rate`" }),
+    bytes: z
+      .union([BucketUse, z.null()])
+      .meta({ description: "Bytes of request bodies; null without `bytes`" }),
+    waiting: z
+      .union([WaitingUse, z.null()])
+      .meta({ description: "Pending jobs; null without `maxWaiting`" }),
+  })
+  .meta({
+    id: "QuotaUse",
+    example: {
+      jobs: { available: 180, burst: 200, perSecond: 100 },
+      bytes: null,
+      waiting: { pending: 12, max: 10_000 },
+    },
+  });
+export type QuotaUse = z.infer<typeof QuotaUse>;

@@ -14,7 +14,7 @@ import { completeImport, listImportParts, putImportPart } from "./import-parts.t
 import { cancelImport, getImport, listImportErrors, createImportRoutes } from "./imports.ts";
 import { getOverview } from "./overview.ts";
 import { getPrincipal } from "./principal.ts";
-import { getKey, listKeys, revokeKey, rotateKey, createKeyRoutes } from "./keys.ts";
+import { getKey, getKeyUse, listKeys, revokeKey, rotateKey, createKeyRoutes } from "./keys.ts";
 import {
   changeQueue,
   cleanQueue,
@@ -149,6 +149,7 @@ export function createApi(jobTypes: JobTypeRegistry) {
     changeKey,
     listKeys,
     getKey,
+    getKeyUse,
     rotateKey,
     revokeKey,
     listAudit,

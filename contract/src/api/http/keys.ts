@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { createPage, pageQuery } from "../page.ts";
 import { ApiKey, IssuedApiKey, KeyId, KeyRotation } from "../access/api-key.ts";
+import { QuotaUse } from "../access/quota.ts";
 import type { JobTypeRegistry } from "../registry.ts";
 import { header, json, locationBelow, notModified } from "./define/headers.ts";
 import { IdempotencyKey, idParameter } from "./define/parameters.ts";
@@ -114,6 +115,22 @@ export const getKey = defineRoute({
     304: notModified,
   },
   problems: ["invalid-parameter", "forbidden-resource", "key-not-found"],
+});
+
+export const getKeyUse = defineRoute({
+  operationId: "getKeyUse",
+  summary: "Get the quota use of an API key",
+  description:
+    "Returns how much of its quotas a key uses, as all producers and consumers share them. Each process takes up to 100 ms of a rate in advance.",
+  tags,
+  scope: "keys:read",
+  method: "get",
+  path: "/v1/keys/{id}/use",
+  request: { params },
+  responses: {
+    200: { description: "The use of each quota", content: json(QuotaUse) },
+  },
+  problems: ["invalid-parameter", "key-not-found"],
 });
 
 export const rotateKey = defineRoute({

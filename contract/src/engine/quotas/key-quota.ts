@@ -1,4 +1,4 @@
-import type { Quotas } from "../../api/access/quota.ts";
+import type { Quotas, QuotaUse } from "../../api/access/quota.ts";
 import { type Bucket, createBucket } from "./bucket.ts";
 import type { Flow, Lease } from "./lease.ts";
 import { toRateLimit, toRateLimitPolicy } from "./rate-limit-fields.ts";
@@ -35,6 +35,8 @@ export interface KeyQuota {
   /** Reserves the jobs that an admitted job enqueues. Never refused; an excess becomes debt. */
   reserveChildren(count: number): Promise<void>;
   left(): RateLimit;
+  /** Reads what all processes use. Takes nothing. */
+  readUse(): Promise<QuotaUse>;
 }
 
 /** Values of the RateLimit-Policy and RateLimit response fields. */
@@ -85,6 +87,14 @@ export function createKeyQuota(quotas: Quotas, deps: KeyQuotaDeps): KeyQuota {
     const cap = childCaps.get(parentType) ?? openCap(parentType);
     if (cap !== undefined) childCaps.set(parentType, cap);
     return cap;
+  }
+
+  async function readBucket(unit: string, flow: Flow | undefined): Promise<QuotaUse["jobs"]> {
+    if (flow === undefined) return null;
+    const bucket = `${deps.bucketPrefix}${unit}`;
+    const nothing = { minimum: 0, required: 0, wanted: 0 };
+    const leased = await lease({ ...flow, bucket, ...nothing });
+    return { available: leased?.left ?? null, burst: flow.size, perSecond: flow.rate };
   }
 
   async function takeJobs(count: number): Promise<Refusal> {
@@ -152,6 +162,15 @@ export function createKeyQuota(quotas: Quotas, deps: KeyQuotaDeps): KeyQuota {
       for (const cap of childCaps.values()) cap.overdraw(count);
       // A number that every Lua version parses, unlike -Infinity.
       await jobs?.take(count, Number.MIN_SAFE_INTEGER);
+    },
+    async readUse() {
+      const [ofJobs, ofBytes, pending] = await Promise.all([
+        readBucket("jobs", jobFlow),
+        readBucket("bytes", byteFlow),
+        maxWaiting === undefined ? 0 : deps.countWaiting(id, maxWaiting),
+      ]);
+      const ofWaiting = maxWaiting === undefined ? null : { pending, max: maxWaiting };
+      return { jobs: ofJobs, bytes: ofBytes, waiting: ofWaiting };
     },
     left: () => ({
       policy,
