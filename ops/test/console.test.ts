@@ -38,6 +38,10 @@ let open: (typeof ui)["open"];
 beforeAll(async () => {
   ui = await startConsole();
   ({ stack, open } = ui);
+  await stack.client.putWebhook("orders", {
+    url: "http://127.0.0.1:1/",
+    events: ["job.dead"],
+  });
 });
 afterAll(() => ui?.[Symbol.asyncDispose]());
 
@@ -151,10 +155,6 @@ test("a job page stays live when the producer is restarted", async () => {
 
 test("every page is accessible, complies with its policy, and fits a phone, light and dark", async () => {
   const { id } = await stack.client.createJob({ type: "echo", data: { message: "shown" } });
-  await stack.client.putWebhook("orders", {
-    url: "http://127.0.0.1:1/",
-    events: ["job.dead"],
-  });
   await using opened = await open("", { colorScheme: "light" });
   const { page, complaints } = opened;
   const found: unknown[] = [];
