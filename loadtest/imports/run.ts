@@ -48,10 +48,10 @@ async function run(options: Options, signal: AbortSignal): Promise<void> {
             kills,
           });
           const { read, accepted, completed } = imported.counts;
-          console.error(
-            `${name}, ${producers} producers, ${killed.length} kills: read ${read} = accepted ${accepted} = done ${completed}; the ledger reproduces the file`,
-          );
           const rate = (seconds: number) => formatNumber(Math.round(file.rows / seconds));
+          console.error(
+            `${name}, ${producers} producers, ${killed.length} kills: read ${read} = accepted ${accepted} = done ${completed} (${rate(acceptedSeconds)} accepted, ${rate(doneSeconds)} done rows/s); the ledger reproduces the file`,
+          );
           table.push([
             name,
             String(producers),
