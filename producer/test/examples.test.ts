@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import { buildOpenApi } from "@toril/contract/api/openapi/openapi";
 import { shippedApi } from "../../contract/test/_job-types.ts";
 import { Scope } from "@toril/contract/api/access/scope";
@@ -14,13 +14,6 @@ beforeAll(async () => {
   stores = await _openStores();
   authorization = _bearer((await _issue(stores, Scope.options)).key);
   producer = await _startProducer(stores);
-});
-// The examples name callback URLs.
-beforeEach(async () => {
-  await stores.sql`
-    insert into webhooks (name, id, url, events, secret, updated_at)
-    values ('callbacks', gen_random_uuid(), 'https://example.org/callbacks/', '{callback}', '', now() - interval '1 min')
-    on conflict do nothing`;
 });
 afterEach(() => stores.clear());
 afterAll(async () => {
