@@ -34,6 +34,8 @@ export function resolveSchema(root: JsonSchema): ResolvedSchema {
 function createExpand(root: JsonSchema, toRepeated: (name: string) => JsonSchema) {
   const definitions = getDefinitions(root);
   const recursive = findRecursive(root);
+  /** Shared by all references, so that the number of references to large definitions takes no memory. */
+  const targets = new Map<string, unknown>();
 
   function expand(schema: unknown, isWithinRecursive: boolean): unknown {
     if (typeof schema !== "object" || schema === null) return schema;
@@ -55,7 +57,12 @@ function createExpand(root: JsonSchema, toRepeated: (name: string) => JsonSchema
   function expandTarget(name: string, isWithinRecursive: boolean): unknown {
     const isRecursive = recursive.has(name);
     if (isRecursive && isWithinRecursive) return toRepeated(name);
-    return expand(definitions.get(name)?.schema, isWithinRecursive || isRecursive);
+    const isWithin = isWithinRecursive || isRecursive;
+    const known = targets.get(`${isWithin} ${name}`);
+    if (known !== undefined) return known;
+    const target = expand(definitions.get(name)?.schema, isWithin);
+    targets.set(`${isWithin} ${name}`, target);
+    return target;
   }
 
   function expandKeyword(keyword: string, value: unknown, isWithinRecursive: boolean): unknown {

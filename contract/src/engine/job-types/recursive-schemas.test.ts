@@ -71,6 +71,34 @@ describe("a recursive schema", () => {
     for (const value of [large, large, large]) expect(trees.safeParse(value).success).toBe(true);
   });
 
+  test("that examines large texts or lists again and again is stopped", () => {
+    const part = { type: "array", items: { $ref: "#" } };
+    const parts = [part, { ...part, maxItems: 9 }];
+    const list = { type: "object", properties: { list: { items: { type: "string" } } } };
+    const schema: JsonSchema = { anyOf: [...parts, { type: "string", maxLength: 5 }, list] };
+    expect(pointers(schema)).toEqual([]);
+    const texts = Array.from({ length: 5000 }, () => "a");
+    for (const large of ["a".repeat(300_000), { list: texts }]) {
+      let data: unknown = large;
+      for (let depth = 0; depth < 8; depth += 1) data = [data];
+      const issues = validatedBySchema(schema).safeParse(data).error?.issues ?? [];
+      expect(issues.map(({ message }) => message)).toEqual([
+        "Too many values for the recursive schema.",
+      ]);
+    }
+  });
+
+  test("without a reference from the root is bounded, too", () => {
+    const names = Array.from({ length: 12 }, (_, index) => `d${index}`);
+    const twice = names.map((name, index): [string, JsonSchema] => {
+      const next = { $ref: `#/$defs/d${index + 1}` };
+      return [name, { anyOf: [next, next] }];
+    });
+    const properties = { x: { $ref: "#/$defs/r" }, y: { $ref: "#/$defs/d0" } };
+    const $defs = { ...Object.fromEntries(twice), d12: {}, r: { properties } };
+    expect(pointers({ $defs })).toEqual(["/data"]);
+  });
+
   test("is documented once, and anything is accepted below", () => {
     const { properties } = expandSchema(tree()) as { properties: JsonSchema };
     expect(properties["children"]).toEqual({

@@ -38,8 +38,10 @@ export function findExcess(root: JsonSchema, base: string): FieldError[] {
     return [{ pointer: base + endless.pointer, detail }];
   }
   const measure = createMeasure(root);
-  const { size } = measure("");
-  const depth = Math.max(...[...definitions.keys()].map((name) => measure(name).depth));
+  // Comparisons resolve recursive definitions, also those without a reference from the root.
+  const measured = [...definitions.keys()].map(measure);
+  const size = Math.max(...measured.map((one) => one.size));
+  const depth = Math.max(...measured.map((one) => one.depth));
   const resolved = "with every $ref resolved.";
   if (depth > jobTypeLimits.schemaDepth) {
     const detail = `At most ${jobTypeLimits.schemaDepth} nested schemas, ${resolved}`;
