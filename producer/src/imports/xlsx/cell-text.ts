@@ -42,10 +42,13 @@ const builtInDates = [
   [50, 58],
 ] as const;
 
+/** The maximum of spreadsheet programs; the time to examine brackets is quadratic. */
+const maxFormatLength = 255;
+
 /** Whether numbers of a format are dates; durations (`[h]:mm`) are not. */
 export function isDateFormat(id: number, code: string | undefined): boolean {
   if (code === undefined) return builtInDates.some(([from, to]) => id >= from && id <= to);
-  if (/\[(h+|m+|s+)\]/i.test(code)) return false;
+  if (code.length > maxFormatLength || /\[(h+|m+|s+)\]/i.test(code)) return false;
   const plain = code.replaceAll(/"[^"]*"|\\.|_.|\*.|\[[^\]]*\]/g, "").replaceAll(/general/gi, "");
   return /[dmyhs]/i.test(plain);
 }

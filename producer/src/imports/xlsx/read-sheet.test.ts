@@ -98,6 +98,7 @@ test("serial numbers become dates, and columns have letters", () => {
     ),
   ).toEqual([true, true, false, false, false, false, false]);
   expect([isDateFormat(14, undefined), isDateFormat(2, undefined)]).toEqual([true, false]);
+  expect(isDateFormat(164, `yyyy${"[".repeat(1000)}`)).toBe(false);
   expect(["A1", "Z9", "AA10", "XFD1", "1", "a1"].map(parseColumn)).toEqual([
     0,
     25,
@@ -124,6 +125,13 @@ describe("a workbook is refused", () => {
     ["that is nested too deeply", build("<a>".repeat(60)), "nested deeper"],
     ["with too many columns", build(row('<c r="XFD3"><v>1</v></c>')), "More than 2000 columns"],
     ["with an invalid reference", build(row('<c r="?"><v>1</v></c>')), "No cell"],
+    [
+      "with a row without a number",
+      build('<row r="x"><c><v>1</v></c></row>'),
+      "No number of a row",
+    ],
+    ["with a row after the last one", build('<row r="3e9"/>'), "No number of a row"],
+    ["with a row twice", build('<row r="2"/><row r="2"/>'), "No number of a row after row 2: 2."],
     ["with a text that is too long", build(row(text(1_000_001))), "longer than 1000000 bytes"],
     [
       "with a row that is too long",

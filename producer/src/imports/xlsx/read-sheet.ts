@@ -50,6 +50,14 @@ function createSheetReader(workbook: Workbook) {
     throw new XlsxError(detail, row);
   }
 
+  function openRow(r: string | undefined): void {
+    const next = r === undefined ? row + 1 : Number(r);
+    if (!(Number.isInteger(next) && next > row && next <= xlsxLimits.rows)) {
+      fail(`No number of a row after row ${row}: ${String(r ?? next).slice(0, 20)}.`);
+    }
+    row = next;
+  }
+
   function openCell({ r, t = "n", s = "0" }: Readonly<Record<string, string>>): void {
     column = r === undefined ? column + 1 : (parseColumn(r) ?? fail(`No cell: ${r.slice(0, 20)}.`));
     if (column >= limits.csvColumns) fail(`More than ${limits.csvColumns} columns.`);
@@ -89,7 +97,7 @@ function createSheetReader(workbook: Workbook) {
   const reader = createXmlReader({
     open(name, attributes) {
       if (name === "row") {
-        row = attributes["r"] === undefined ? row + 1 : Number(attributes["r"]);
+        openRow(attributes["r"]);
         [values, rowLength, column] = [[], 0, -1];
       } else if (name === "c") openCell(attributes);
       else if (name === "rPh") isPhonetic = true;
