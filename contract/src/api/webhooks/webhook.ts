@@ -29,13 +29,17 @@ export const WebhookEvent = z.enum([...webhookEvents, callback]).meta({
 });
 export type WebhookEvent = z.infer<typeof WebhookEvent>;
 
-/** Whether an address has the origin of a base URL and the same path, or a path below. */
+/**
+ * Whether an address has the origin of a base URL and the same path, or a path below. Paths below have no encoded slashes:
+ * servers that decode `..%2f` would leave the base.
+ */
 export function isAtOrBelow(url: string, base: string): boolean {
   const [one, other] = [new URL(url), new URL(base)];
   const folder = other.pathname.endsWith("/") ? other.pathname : `${other.pathname}/`;
   return (
     one.origin === other.origin &&
-    (one.pathname === other.pathname || one.pathname.startsWith(folder))
+    (one.pathname === other.pathname ||
+      (one.pathname.startsWith(folder) && !/%(2f|5c)/i.test(one.pathname.slice(folder.length))))
   );
 }
 
