@@ -59,6 +59,7 @@ test.each([
   ["import", "<file>"],
   ["import /nonexistent/file.csv --type row.import", "/nonexistent/file.csv"],
   ["import -", "--type"],
+  ["import rows.xlsx --type row.import", "one request"],
   ["import - --type row.import --parallel 0", "--parallel"],
   ["import - --type row.import --max-errors -1", "--max-errors"],
   ["import - --type row.import --mapping {", "--mapping"],

@@ -61,6 +61,11 @@ export async function parseImportSettings(
   const file = getOperand(parsed);
   const { type } = options;
   if (type === undefined) throw new UsageError("--type is missing");
+  if (/\.xlsx$/i.test(file)) {
+    throw new UsageError(
+      "an .xlsx file cannot be split into parts: send it in one request (docs/imports.md), or save it as CSV",
+    );
+  }
   const size = file === "-" ? undefined : readSize(file);
   const read = async (option: "mapping" | "options") => {
     const text = options[option];

@@ -54,7 +54,12 @@ export function feedRoutes({ api, reads, enqueue, secretKeys }: FeedRoutesDeps):
       const feed = { tenant: origin.tenant, source: data.source ?? data.url, url: data.url };
       const made = createNewJob(jobTypes, { type, data }, origin, secretKeys);
       if (made.status === "refused") throw new ProblemError(made.kind, made.detail, made.errors);
-      if (!(await feeds.isKnown(feed))) throw new ProblemError("feed-not-found");
+      if (!(await feeds.isKnown(feed))) {
+        throw new ProblemError(
+          "feed-not-found",
+          "No feed with this url and source was fetched yet. A schedule or a job of the type feed.fetch fetches it for the first time.",
+        );
+      }
       const alongside: BulkRequest["alongside"] = async (tx, accepted) => {
         await resumeFeed(tx, feed);
         for (const { job } of accepted) {
