@@ -78,8 +78,8 @@ export function SignIn({ reason, onSignedIn }: SignInProps) {
           </a>
         )}
         <p class="hint">
-          Create a key: <code>toril keys create --name me --scopes jobs:read</code>. The session
-          ends after 12 hours.
+          Create a key: <code>toril keys create --name me --scopes all:read</code>. The session ends
+          after 12 hours.
         </p>
       </form>
     </main>
