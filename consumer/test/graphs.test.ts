@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { insertJobs } from "@toril/contract/engine/postgres/insert";
 import type { NewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
+import { retryJobs } from "@toril/contract/engine/jobs/change/retry";
 import { createNewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
 import { shippedRegistry } from "../../contract/test/_job-types.ts";
 import type { ChildJob } from "../src/worker/handler.ts";
@@ -76,5 +77,25 @@ test("the sweep finds a parent whose last event was lost", async () => {
     return found?.["status"] === "completed" ? found : undefined;
   });
   expect(row["waiting_children"]).toBe(false);
+  await consumer.close();
+});
+
+test("the failure of a child before a retry of its parent does not fail the retried parent", async () => {
+  const parent = _make("parent", { waitsForChildren: true });
+  const children = ["a", "b"].map((message) =>
+    _make(message, { parentId: parent.id, onFailure: "failParentOnFailure" }),
+  );
+  const [failed] = children as [NewJob, NewJob];
+  await insertJobs(world.sql, [parent, ...children]);
+  const ended = [parent.id, failed.id];
+  await world.sql`update jobs set status = 'dead', settled_at = now() where id = any(${ended}::uuid[])`;
+  await world.sql`
+    insert into graph_events (parent_id, child_id, failure)
+    values (${parent.id}, ${failed.id}, 'failParentOnFailure')`;
+  const retry = { statuses: ["dead"], quotaKey: undefined } as const;
+  expect(await retryJobs(world.sql, ended, retry)).toHaveLength(2);
+  await using consumer = await _startConsumer(world);
+  for (const child of children) await world.dispatchJob(child, {}, child === failed ? 1 : 0);
+  expect(await world.waitForEnd(parent.id)).toMatchObject({ status: "completed", generation: 1 });
   await consumer.close();
 });

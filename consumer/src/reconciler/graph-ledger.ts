@@ -2,30 +2,28 @@ import type { RetriedJob } from "@toril/contract/engine/jobs/change/retry";
 import type { GraphEventColumns, JobColumns } from "@toril/contract/engine/postgres/tables";
 import type { ISql, Sql } from "postgres";
 
-export type GraphEvent = GraphEventColumns;
+/** An event, and the parent when the event was read: an event says nothing about a later generation of the parent. */
+export interface GraphEvent extends GraphEventColumns {
+  parentGeneration: JobColumns["generation"] | null;
+  isParentWaiting: boolean | null;
+  /** Cancelled or expired, so that nothing needs its children. */
+  hasParentGivenUp: boolean | null;
+}
 
 /** Reads the oldest events. */
 export function readGraphEvents(sql: Sql, limit: number): Promise<GraphEvent[]> {
   return sql<GraphEvent[]>`
-    select seq::float8 as seq, parent_id as "parentId", child_id as "childId", failure
-    from graph_events order by seq limit ${limit}`;
+    select seq::float8 as seq, event.parent_id as "parentId", child_id as "childId", failure,
+           parent.generation as "parentGeneration",
+           parent.status = 'pending' and parent.waiting_children is true as "isParentWaiting",
+           parent.status in ('cancelled', 'expired') as "hasParentGivenUp"
+    from (select * from graph_events order by seq limit ${limit}) as event
+    left join jobs as parent on parent.id = event.parent_id
+    order by seq`;
 }
 
 export async function deleteGraphEvents(sql: Sql, seqs: readonly number[]): Promise<void> {
   await sql`delete from graph_events where seq = any(${[...seqs]}::float8[]::bigint[])`;
-}
-
-export interface Parent extends Pick<JobColumns, "id" | "generation"> {
-  isWaiting: boolean;
-  /** Cancelled or expired, so that nothing needs its children. */
-  hasGivenUp: boolean;
-}
-
-export function readParents(sql: Sql, ids: readonly string[]): Promise<Parent[]> {
-  return sql<Parent[]>`
-    select id, generation, status = 'pending' and waiting_children is true as "isWaiting",
-           status in ('cancelled', 'expired') as "hasGivenUp"
-    from jobs where id = any(${[...ids]}::uuid[])`;
 }
 
 /** Removes failed jobs from their graphs. */
@@ -46,19 +44,23 @@ export function readPendingChildren(
 }
 
 /**
- * Lets those of the jobs start that wait for no pending child, and those of `continued` in any case. A job with an
- * event of a failed child waits until the event is handled.
+ * Lets those of the jobs start that wait for no pending child, and those of `continued`, by id and generation, in any
+ * case. A job with an event of a failed child waits until the event is handled.
  * @returns the jobs to dispatch
  */
 export function releaseParents(
   sql: Sql,
   ids: readonly string[],
-  continued: readonly string[],
+  continued: ReadonlyMap<string, number>,
 ): Promise<Omit<RetriedJob, "previousStatus">[]> {
   return sql<Omit<RetriedJob, "previousStatus">[]>`
     update jobs set waiting_children = false
     where id = any(${[...ids]}::uuid[]) and status = 'pending' and waiting_children
-      and (id = any(${[...continued]}::uuid[]) or not ${hasPendingChild(sql)})
+      and (
+        (id, generation) in (
+          select * from unnest(${[...continued.keys()]}::uuid[], ${[...continued.values()]}::int[])
+        ) or not ${hasPendingChild(sql)}
+      )
       and not exists (select from graph_events where graph_events.parent_id = jobs.id and failure is not null)
     returning id, generation, queue, type`;
 }

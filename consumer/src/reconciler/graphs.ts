@@ -10,7 +10,6 @@ import {
   findReadyParents,
   type GraphEvent,
   readGraphEvents,
-  readParents,
   readPendingChildren,
   releaseParents,
   removeDependencies,
@@ -76,7 +75,7 @@ export function createGraphs(deps: GraphsDeps) {
       }
     }
 
-    async function release(ids: readonly string[], continued: readonly string[]) {
+    async function release(ids: readonly string[], continued: ReadonlyMap<string, number>) {
       if (ids.length === 0) return;
       const released = await leadership.run((sql) => releaseParents(sql, ids, continued));
       // A job that cannot be dispatched now is dispatched by the reconciler.
@@ -84,30 +83,30 @@ export function createGraphs(deps: GraphsDeps) {
     }
 
     async function handle(events: readonly GraphEvent[]) {
-      const ids = [...new Set(events.map(({ parentId }) => parentId))];
-      const parents = await leadership.run((sql) => readParents(sql, ids));
       const waiting = new Map(
-        parents.flatMap((parent) => (parent.isWaiting ? [[parent.id, parent.generation]] : [])),
+        events.flatMap(({ parentId, parentGeneration, isParentWaiting }) =>
+          isParentWaiting === true && parentGeneration !== null
+            ? [[parentId, parentGeneration]]
+            : [],
+        ),
       );
       const failing = new Map<string, { generation: number; child: string }>();
-      const continued: string[] = [];
+      const continued = new Map<string, number>();
       const removed: string[] = [];
       for (const { parentId, childId, failure } of events) {
         const generation = waiting.get(parentId);
         if (childId === null || generation === undefined) continue;
         if (failure === "failParentOnFailure")
           failing.set(parentId, { generation, child: childId });
-        if (failure === "continueParentOnFailure") continued.push(parentId);
+        if (failure === "continueParentOnFailure") continued.set(parentId, generation);
         if (failure === "removeDependencyOnFailure") removed.push(childId);
       }
       if (removed.length > 0) await leadership.run((sql) => removeDependencies(sql, removed));
       await failParents(failing);
-      const ended = new Set(
-        events.flatMap(({ parentId, childId }) => (childId === null ? parentId : [])),
+      const abandoned = events.flatMap(({ parentId, childId, hasParentGivenUp }) =>
+        childId === null && hasParentGivenUp === true ? parentId : [],
       );
-      await cancelChildren(
-        parents.flatMap(({ id, hasGivenUp }) => (hasGivenUp && ended.has(id) ? id : [])),
-      );
+      await cancelChildren([...new Set(abandoned)]);
       const seqs = events.map(({ seq }) => seq);
       await leadership.run((sql) => deleteGraphEvents(sql, seqs));
       // If this process dies before, the sweep of the next leader releases them.
@@ -130,7 +129,7 @@ export function createGraphs(deps: GraphsDeps) {
       if (performance.now() - sweptAt < sweepEveryMs) return;
       for (let isFull = true; isFull && !signal.aborted;) {
         const ids = await leadership.run((sql) => findReadyParents(sql, pageSize));
-        await release(ids, []);
+        await release(ids, new Map());
         isFull = ids.length === pageSize;
       }
       sweptAt = performance.now();

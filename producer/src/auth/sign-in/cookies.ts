@@ -63,8 +63,10 @@ export function keepPending(isSecure: boolean, pending: PendingSignIn): string {
   return toCookie(isSecure, "toril-sign-in", encode(JSON.stringify(pending)), signInSeconds);
 }
 
-export function readPending(headers: Headers): PendingSignIn | undefined {
-  const value = readCookie(headers, "toril-sign-in");
+/** Reads a sign-in that began. With TLS, only the prefixed cookie counts: other hosts of a domain can set the other. */
+export function readPending(isSecure: boolean, headers: Headers): PendingSignIn | undefined {
+  const name = isSecure ? "__Host-toril-sign-in" : "toril-sign-in";
+  const value = find(headers.get("cookie") ?? "", `${name}=`);
   try {
     return value === undefined ? undefined : PendingSignIn.parse(JSON.parse(decode(value)));
   } catch {

@@ -79,6 +79,9 @@ export function retryJobs(
         )
       where id = any(array(select id from retryable)) and status <> 'pending'
       returning id, generation, queue, type, waiting_children
+    ), past_events as (
+      -- Failures of children that ended the previous generation.
+      delete from graph_events where parent_id = any(array(select id from retried)) and failure is not null
     ), graph_changes as (
       -- The last child may end before this transaction does.
       insert into graph_events (parent_id) select id from retried where waiting_children
