@@ -51,7 +51,7 @@ export function createIssuerRoutes({ issuer, signInAudit }: IssuerRoutesDeps): H
 
   routes.get("/callback", async (c) => {
     const { isSecure, origin, complete } = requireIssuer();
-    const pending = readPending(c.env.request.headers);
+    const pending = readPending(isSecure, c.env.request.headers);
     const to = toConsolePage(pending?.to, origin);
 
     async function fail(reason: string, problem: ProblemKind) {
