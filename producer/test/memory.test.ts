@@ -23,7 +23,7 @@ test("unfinished bodies are bounded in memory: further large bodies are refused"
   await _until(async () => !(await isFull()));
 });
 
-test("a body with a Content-Encoding is refused", async () => {
+test("a compressed request is refused, and a part of an import with an unknown Content-Encoding", async () => {
   const headers = { "Content-Encoding": "gzip" };
   const body = Bun.gzipSync(JSON.stringify(_echo()));
   _expectProblem(await producer.post(body, headers), "unsupported-media-type");
@@ -31,8 +31,8 @@ test("a body with a Content-Encoding is refused", async () => {
   const { id } = (await producer.request("/v1/imports", _json(definition))).body;
   const part = await producer.request(`/v1/imports/${id}/parts/1`, {
     method: "PUT",
-    headers: { ...headers, "Content-Type": "text/csv" },
-    body: Bun.gzipSync("a\n1\n"),
+    headers: { "Content-Encoding": "br", "Content-Type": "text/csv" },
+    body: "a\n1\n",
   });
   _expectProblem(part, "unsupported-media-type");
 });
