@@ -7,6 +7,9 @@ export type ObjectRecord =
   | { status: "row"; line: number; values: Record<string, unknown>; raw: string }
   | { status: "bad"; line: number; problem: Problem; raw: string };
 
+/** Records per turn of the event loop: a record costs the same, however short its text is. */
+export const recordsPerTurn = 250;
+
 /** Converts JSON of a file: what is no object is a bad record. */
 export function toObjectRecord(parsed: ParsedJson, bytes: Uint8Array, line: number): ObjectRecord {
   // A UTF-16 code unit has at most three bytes.

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { InvalidFileError } from "./import-errors.ts";
 import type { ObjectRecord } from "./object-record.ts";
 import { readJsonArray } from "./read-json-array.ts";
+import { readNdjson } from "./read-ndjson.ts";
 
 /** Reads a file in chunks. The last item is the fault of the file, if it has one. */
 async function read(text: string | Uint8Array, chunkBytes = 1_000_000) {
@@ -104,4 +105,13 @@ test("an element has the size of a row at most, and the elements before it are r
   await expect(Array.fromAsync(readJsonArray(endless))).rejects.toThrow(
     "longer than 1000000 bytes",
   );
+});
+
+test.each([
+  ["a JSON array", () => readJsonArray([Buffer.from(`[${"1,".repeat(999)}1]`)])],
+  ["NDJSON", () => readNdjson([Buffer.from("1\n".repeat(1000))])],
+])("short records of %s are read 250 at a time", async (_, open) => {
+  const pages: number[] = [];
+  for await (const records of open()) pages.push(records.length);
+  expect(pages).toEqual([250, 250, 250, 250]);
 });

@@ -3,7 +3,7 @@ import { beginScan, scanJson } from "@toril/contract/api/json/json-scan";
 import { limits } from "@toril/contract/api/limits";
 import { nextTurn } from "../http/turn.ts";
 import { InvalidFileError } from "./import-errors.ts";
-import { type ObjectRecord, toObjectRecord } from "./object-record.ts";
+import { type ObjectRecord, recordsPerTurn, toObjectRecord } from "./object-record.ts";
 
 /** Parsed per turn of the event loop, whatever the size of the body's chunks. */
 const sliceBytes = 16_384;
@@ -20,9 +20,12 @@ export async function* readJsonArray(
   const elements = createElements();
   for await (const chunk of withoutMark(body)) {
     for (let start = 0; start < chunk.length; start += sliceBytes) {
-      await nextTurn();
-      elements.add(chunk.subarray(start, start + sliceBytes));
-      yield* elements.take();
+      const slice = chunk.subarray(start, start + sliceBytes);
+      for (let at = 0; at < slice.length;) {
+        await nextTurn();
+        at = elements.add(slice, at);
+        yield* elements.take();
+      }
     }
   }
   elements.end();
@@ -103,14 +106,17 @@ function createElements() {
   }
 
   return {
-    add(slice: Uint8Array): void {
-      let at = state === "before" ? open(slice) : 0;
+    /** Reads some elements of a slice, from an offset. Returns the offset of the next element. */
+    add(slice: Uint8Array, from: number): number {
+      let at = state === "before" ? open(slice) : from;
       while (state === "within" && at < slice.length) {
+        if (records.length === recordsPerTurn) return at;
         at = readElement(slice, at);
       }
       if (state === "after" && skipSpace(slice.subarray(at)).rest.length > 0) {
         fail("Text follows the array.");
       }
+      return slice.length;
     },
     end(): void {
       if (state === "before") fail("The file is empty: it must be an array of objects.");

@@ -2,7 +2,7 @@ import { findStart, parseJson } from "@toril/contract/api/json/json";
 import { limits } from "@toril/contract/api/limits";
 import { nextTurn } from "../http/turn.ts";
 import { InvalidFileError } from "./import-errors.ts";
-import { type ObjectRecord, toObjectRecord } from "./object-record.ts";
+import { type ObjectRecord, recordsPerTurn, toObjectRecord } from "./object-record.ts";
 
 /** Parsed per turn of the event loop, whatever the size of the body's chunks. */
 const sliceBytes = 16_384;
@@ -44,6 +44,10 @@ export async function* readNdjson(
       while (end !== -1 && pendingBytes + end - from <= limits.dataBytes) {
         addPending(slice.subarray(from, end));
         endLine(records);
+        if (records.length === recordsPerTurn) {
+          yield records.splice(0);
+          await nextTurn();
+        }
         from = end + 1;
         end = slice.indexOf(lineFeed, from);
       }
