@@ -42,7 +42,7 @@ test.each(kinds)(
       bulkSize: 50,
       importRows: 250,
       // Faults, not load, are tested here.
-      clientPauseMs: 100,
+      clientPauseMs: 500,
       abandonMs: 1000,
       env: shortIntervals,
       postgresTemplate: process.env["TEST_POSTGRES_TEMPLATE"],

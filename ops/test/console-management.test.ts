@@ -185,10 +185,10 @@ test("pages do not grow with the events that they show", async () => {
     return { afterEvents, afterRefreshes: await metrics.readUse() };
   }
 
-  // 35 events more keep 2 MB if each leaves its job behind.
-  const [few, many] = [await show(5), await show(40)];
+  // 20 events more keep more than 1 MB if each leaves its job behind.
+  const [few, many] = [await show(5), await show(25)];
   for (const moment of ["afterEvents", "afterRefreshes"] as const) {
-    expect(many[moment].heapBytes - few[moment].heapBytes).toBeLessThan(1_000_000);
+    expect(many[moment].heapBytes - few[moment].heapBytes).toBeLessThan(600_000);
     expect(many[moment].nodes - few[moment].nodes).toBeLessThan(500);
   }
   expect(complaints).toEqual([]);

@@ -87,7 +87,8 @@ describe("on one data directory, one start after the other", () => {
   });
 
   test("Ctrl-C during the import of the example stops everything", async () => {
-    await using start = _npmStart(await args(), { DRAIN_MS: "1000" });
+    const file = writeRows(join(data.path, "rows.csv"), 10_000);
+    await using start = _npmStart([...(await args()), "--import", file], { DRAIN_MS: "1000" });
     await start.waitForOutput("accepted");
     start.ctrlC();
     expect(await start.ended).toBe(0);
@@ -131,9 +132,7 @@ describe("on one data directory, one start after the other", () => {
 
 test("--once imports a file twice without losing or duplicating a row", async () => {
   using data = _dataDir();
-  const file = join(data.path, "rows.csv");
-  const rows = Array.from({ length: 2000 }, (_, index) => `${index},"row ${index}"\n`);
-  writeFileSync(file, `number,text\n${rows.join("")}`);
+  const file = writeRows(join(data.path, "rows.csv"), 2000);
   const port = String(await stablePort());
   const args = ["--once", "--import", file, "--port", port, "--data", join(data.path, "data")];
   for (const turn of [1, 2]) {
@@ -158,6 +157,12 @@ test("--once imports a file twice without losing or duplicating a row", async ()
     await _waitUntilGone(pidsIn(start));
   }
 });
+
+function writeRows(file: string, count: number): string {
+  const rows = Array.from({ length: count }, (_, index) => `${index},"row ${index}"\n`);
+  writeFileSync(file, `number,text\n${rows.join("")}`);
+  return file;
+}
 
 async function postEcho(port: number): Promise<string> {
   const response = await fetch(`http://127.0.0.1:${port}/v1/jobs`, {
