@@ -28,7 +28,9 @@ export function isPublicAddress(address: string): boolean {
 
 export class PrivateAddressError extends Error {
   constructor(host: string) {
-    super(`${host} is not on the public internet; ALLOW_PRIVATE_ADDRESSES=true permits such addresses.`);
+    super(
+      `${host} is not on the public internet; ALLOW_PRIVATE_ADDRESSES=true permits such addresses.`,
+    );
   }
 }
 
