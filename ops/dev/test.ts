@@ -82,7 +82,7 @@ function testEnv(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 
 function runTests(args: readonly string[], report: string, env: NodeJS.ProcessEnv) {
   const flags = [
-    "--parallel=3",
+    "--parallel=4",
     // Each file would load all modules again, which took a tenth of the CPU time of all tests.
     "--no-isolate",
     // The slowest files start first.

@@ -1,5 +1,13 @@
 import { spawnSync } from "node:child_process";
-import { cpSync, globSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, relative } from "node:path";
 import ops from "../package.json" with { type: "json" };
@@ -41,7 +49,28 @@ function compile(outDir: string, dir: string): void {
   };
   const path = join(dir, "tsconfig.json");
   writeFileSync(path, JSON.stringify(config));
-  run(join(root, "node_modules/.bin/tsc"), ["-p", path], root);
+  let missing: string[] = [];
+  for (let tries = 0; tries < 3; tries += 1) {
+    run(join(root, "node_modules/.bin/tsc"), ["-p", path], root);
+    // The compiler has left out an imported file without an error, on a busy machine.
+    missing = findMissingImports(outDir);
+    if (missing.length === 0) return;
+  }
+  throw new Error(`The compiler wrote no ${missing.join(", ")}.`);
+}
+
+/** Returns the modules that compiled modules import by a relative path and that do not exist. */
+function findMissingImports(dir: string): string[] {
+  const imported = new Set<string>();
+  for (const path of globSync("**/*.js", { cwd: dir })) {
+    const text = readFileSync(join(dir, path), "utf8");
+    for (const [, target = ""] of text.matchAll(
+      /^(?:import|export)\b[^;]*? from "(\.[^"]+\.js)";$/gm,
+    )) {
+      imported.add(join(dirname(path), target));
+    }
+  }
+  return [...imported].filter((path) => !existsSync(join(dir, path)));
 }
 
 /** Versions of `catalog:`: those that the repository uses. */
