@@ -109,6 +109,7 @@ function isRefused(error: unknown): error is TorilError {
 
 /** Returns an import that failed because of its content. */
 async function findFailed(client: Client, id: string): Promise<Import | undefined> {
+  // The caller then reports the refusal, which says more than the failure of this request.
   const found = await client.getImport(id).catch(() => undefined);
   return found?.status === "failed" ? found : undefined;
 }

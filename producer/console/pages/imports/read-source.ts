@@ -108,6 +108,7 @@ async function* readBytes(
       left = Math.max(0, left - value.length);
     }
   } finally {
+    // The rest of the file is not needed, so a failure to cancel reading changes nothing.
     await reader.cancel().catch(() => {});
   }
 }
