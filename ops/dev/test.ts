@@ -2,6 +2,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 
 import { type ProblemKind, problemKinds, problemType } from "@toril/contract/api/problem";
 
@@ -44,10 +45,11 @@ async function main(args: readonly string[]): Promise<number> {
       TEST_PROBLEMS_FILE: problems,
       TEST_PROGRAMS: programs,
     };
-    const code = await runTests(args, report, env);
+    const { code, repeated } = await runTests(args, report, env);
     const xml = existsSync(report) ? readFileSync(report, "utf8") : "";
     for (const failure of parseFailures(xml)) console.error(failure);
     const { passed, failed, skipped } = parseCounts(xml);
+    if (repeated.length > 0) console.log(`passed when repeated:\n${repeated.join("\n")}`);
     if (skipped > 0) console.log(`${skipped} skipped`);
     const untested = args.length === 0 ? findUntestedProblems(readFileSync(problems, "utf8")) : [];
     if (untested.length > 0)
@@ -88,15 +90,23 @@ function runTests(args: readonly string[], report: string, env: NodeJS.ProcessEn
     // The slowest files start first.
     `--timings=${join(import.meta.dirname, "test-timings.json")}`,
     "--timeout=180000",
+    // The run lists the tests that only pass when repeated: each is a fault of the test or of the product.
+    ...(env["CI"] === "true" ? ["--retry=1"] : []),
     "--reporter=junit",
     `--reporter-outfile=${report}`,
   ];
-  return new Promise<number>((resolve, reject) => {
-    const tests = spawn(process.execPath, ["test", ...flags, ...args], { env, stdio: "inherit" });
-    for (const signal of signals) process.on(signal, () => tests.kill(signal));
+  const stdio = ["inherit", "inherit", "pipe"] as const;
+  const tests = spawn(process.execPath, ["test", ...flags, ...args], { env, stdio: [...stdio] });
+  for (const signal of signals) process.on(signal, () => tests.kill(signal));
+  const repeated: string[] = [];
+  tests.stderr.pipe(process.stderr);
+  createInterface(tests.stderr).on("line", (line) => {
+    if (/^\(pass\) .* \(attempt \d+\)/.test(line)) repeated.push(line);
+  });
+  return new Promise<{ code: number; repeated: string[] }>((resolve, reject) => {
     tests.once("error", reject);
-    tests.once("exit", (code, signal) =>
-      resolve(code ?? 128 + constants.signals[signal ?? "SIGTERM"]),
+    tests.once("close", (code, signal) =>
+      resolve({ code: code ?? 128 + constants.signals[signal ?? "SIGTERM"], repeated }),
     );
   });
 }
