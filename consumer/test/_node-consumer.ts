@@ -26,7 +26,7 @@ const rogue = createSandbox({
   types: [
     {
       type: importStatsType.type,
-      limits: { memoryMb: 64, timeoutMs: 10_000 },
+      limits: { memoryMb: 64, timeoutMs: 120_000 },
       threadUrl: new URL("_rogue-thread.ts", import.meta.url),
     },
   ],

@@ -19,6 +19,10 @@ const behaviors: Record<string, (context: SandboxContext) => unknown> = {
     progress({ pid: process.pid });
     for (;;);
   },
+  /** Never ends either, but leaves the processor to the other tests. */
+  block() {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+  },
   throw() {
     throw new TypeError("thrown");
   },
