@@ -151,6 +151,24 @@ test("an import is completed when all its parts are there, without gaps", async 
   ]);
 });
 
+test("an import is not completed without the rows of a part that was interrupted", async () => {
+  const id = await _define({ columns: ["a"], header: "absent" });
+  await _put(id, 1, "1\n");
+  const insert = (part: number, read: number) => stores.sql`
+    insert into import_parts (import_id, part, digest, bytes, owner, read, accepted)
+    values (${id}, ${part}, '00', 2, ${crypto.randomUUID()}, ${read}, ${read})`;
+  await insert(2, 0);
+  await insert(3, 500);
+  const { detail } = _expectProblem(await _complete(id, 1), "import-incomplete");
+  expect(detail).toBe("Part 3 has rows, but 1 parts are declared.");
+  const { items } = await one.client.listImportParts(id);
+  expect(items.map(({ status }) => status)).toEqual(["received", "receiving", "receiving"]);
+  await stores.sql`update import_parts set read = 0, accepted = 0 where part = 3`;
+  expect((await _complete(id, 1)).body).toMatchObject({ counts: { read: 1, accepted: 1 } });
+  const ended = (await one.client.listImportParts(id)).items;
+  expect(ended.map(({ status }) => status)).toEqual(["received", "failed", "failed"]);
+});
+
 test("without columns, the parts after the first wait for its header and read its encoding", async () => {
   const id = await _define({ delimiter: ";" });
   const [first, second] = ["\uFEFFa;b\n1;é\n", "2;ü\n"].map(

@@ -56,18 +56,21 @@ export async function completeImport(
 const maxNamed = 20;
 
 async function requireAllParts(tx: ISql, id: string, parts: number): Promise<void> {
-  const rows = await tx<{ part: number; bytes: number; position: number | null }[]>`
-    select part, bytes, position::float8 as position from import_parts
-    where import_id = ${id} and status = 'received' order by part`;
+  // Waits for chunks in progress; the request of such a part then finds that it no longer owns the part.
+  await tx`
+    update import_parts set status = 'failed' where import_id = ${id} and part > ${parts} and status = 'receiving'`;
+  const sent = await tx<{ part: number; status: string; bytes: number; position: number | null }[]>`
+    select part, status, bytes, position::float8 as position from import_parts
+    where import_id = ${id} and (status = 'received' or read > 0) order by part`;
+  const rows = sent.filter(({ status }) => status === "received");
   const received = new Set(rows.map(({ part }) => part));
   const missing: number[] = [];
   for (let part = 1; part <= parts && missing.length < maxNamed; part += 1) {
     if (!received.has(part)) missing.push(part);
   }
   if (missing.length > 0) throw toIncomplete(`Missing parts: ${missing.join(", ")}.`);
-  const last = rows.at(-1)?.part ?? 0;
-  if (last > parts)
-    throw toIncomplete(`Part ${last} was received, but ${parts} parts are declared.`);
+  const last = sent.at(-1)?.part ?? 0;
+  if (last > parts) throw toIncomplete(`Part ${last} has rows, but ${parts} parts are declared.`);
   let end = 0;
   for (const { part, bytes, position } of rows) {
     if (position === null) return;

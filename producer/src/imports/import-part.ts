@@ -12,7 +12,7 @@ import { createChunkWriter } from "./chunk-writer.ts";
 import { createEntryWriter } from "./entry-writer.ts";
 import { insertErrors } from "./error-ledger.ts";
 import type { FileEntry, ImportProgress } from "./import-chunk.ts";
-import { InvalidFileError, retryRefused, toImportError, toImportProblem } from "./import-errors.ts";
+import { InvalidFileError, retryRefused, toImportProblem } from "./import-errors.ts";
 import type { ClaimedPart, PartedImport, PartLedger, SentPart } from "./part-ledger.ts";
 import { readCsvEntries, readObjectEntries } from "./read-file.ts";
 import { readNdjson } from "./read-ndjson.ts";
@@ -115,13 +115,8 @@ export function createPartImporter(deps: PartImporterDeps): PartImporter {
       await writer.recorded().catch(() => {});
       if (error instanceof InvalidFileError) await entryWriter.flush().catch(() => {});
       await writer.recorded().catch(() => {});
-      const { progress } = writer;
-      const errors =
-        error instanceof InvalidFileError
-          ? [...progress.errors, { ...toImportError(error), part: sent.part }]
-          : progress.errors;
       // If this fails too, the part counts as abandoned once it is no longer touched.
-      await parts.release(claim, { ...progress, errors }).catch(() => {});
+      await parts.release(claim).catch(() => {});
       throw toPartProblem(error, sent.part);
     } finally {
       await writer.dispatched();

@@ -45,7 +45,7 @@ export interface PartLedger {
   /** Throws a problem, and marks the import as failed, if more rows were rejected than it allows. */
   requireFewErrors(of: PartedImport): Promise<void>;
   /** Lets another request continue the part at once. */
-  release(claim: ClaimedPart, progress: ImportProgress): Promise<void>;
+  release(claim: ClaimedPart): Promise<void>;
   touch(claim: ClaimedPart): Promise<void>;
   /** @param after lists only parts with larger numbers */
   list(of: { tenant: string; id: string }, after: number, limit: number): Promise<ImportPart[]>;
@@ -105,10 +105,10 @@ export function createPartLedger(
       });
       requireFewErrors({ rejected }, maxErrors);
     },
-    release: ({ importId, part, owner }, { errors }) =>
+    release: ({ importId, part, owner }) =>
       accepting.run(async (sql) => {
         await sql`
-          update import_parts set status = 'failed', errors = ${JSON.stringify(errors)}::text::jsonb
+          update import_parts set status = 'failed'
           where import_id = ${importId} and part = ${part} and owner = ${owner} and status = 'receiving'`;
       }),
     touch: ({ importId, part, owner }) =>
