@@ -1,4 +1,4 @@
-import { feedMediaTypes } from "@toril/contract/api/http/imports";
+import { feedMediaTypes } from "@toril/contract/api/http/create-import";
 import type { FieldError } from "@toril/contract/api/json/json";
 import { fieldErrors } from "@toril/contract/api/problem";
 import { type Callback, findImportReceiver } from "@toril/contract/engine/webhooks/callbacks";

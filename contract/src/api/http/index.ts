@@ -6,12 +6,13 @@ import {
   summarizeDeadLetters,
   createDeadLetterRoutes,
 } from "./dead-letters.ts";
+import { createImportRoute } from "./create-import.ts";
 import { followImport, followJob, followJobs, createEventRoutes } from "./events.ts";
 import { fetchFeed, listFeeds } from "./feeds.ts";
 import { createGraphRoutes, listChildren } from "./graphs.ts";
 import { getLiveness, getReadiness } from "./health.ts";
 import { completeImport, listImportParts, putImportPart } from "./import-parts.ts";
-import { cancelImport, getImport, listImportErrors, createImportRoutes } from "./imports.ts";
+import { cancelImport, getImport, listImportErrors, listImports } from "./imports.ts";
 import { getOverview } from "./overview.ts";
 import { getPrincipal } from "./principal.ts";
 import { getKey, getKeyUse, listKeys, revokeKey, rotateKey, createKeyRoutes } from "./keys.ts";
@@ -67,7 +68,7 @@ export type Api = ReturnType<typeof createApi>;
 export function createApi(jobTypes: JobTypeRegistry) {
   const { createJob, createJobs, listJobs } = createJobRoutes(jobTypes);
   const { createGraph } = createGraphRoutes(jobTypes);
-  const { createImport, listImports } = createImportRoutes(jobTypes);
+  const createImport = createImportRoute(jobTypes);
   const { putSchedule, previewDefinition } = createScheduleRoutes(jobTypes);
   const { listDeadLetters, redriveDeadLetters } = createDeadLetterRoutes(jobTypes);
   const { createOperation } = createOperationRoutes(jobTypes);
