@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 import { afterEach, expect, test } from "bun:test";
-import { xlsxMediaType } from "@toril/contract/api/http/imports";
+import { xlsxMediaType } from "@toril/contract/api/http/create-import";
 import { _expectProblem, _openProducer } from "./_producer.ts";
 
 const { stores, producer } = await _openProducer();
 afterEach(() => stores.clear());
 
-/** Written by openpyxl: two sheets with dates, times, numbers, a formula, a blank row and formatted empty cells. */
+/** Written by openpyxl: two sheets with dates, times, numbers, a formula without value, a blank row and formatted empty cells. */
 const workbook = readFileSync(new URL("./_workbook.xlsx", import.meta.url));
 
 function _send(query: string, { body = workbook, ...headers }: Record<string, unknown> = {}) {
@@ -25,7 +25,10 @@ const _data = async () =>
 test("the first sheet is read as text, with dates as ISO 8601", async () => {
   const headers = { "Idempotency-Key": "workbook" };
   const { body } = await _send("type=row.import", headers);
-  expect(body).toMatchObject({ status: "running", counts: { read: 3, accepted: 3 } });
+  expect(body).toMatchObject({ status: "running", counts: { read: 3, accepted: 2 } });
+  expect(body.errors).toMatchObject([
+    { line: 5, problem: { detail: expect.stringContaining("The formula in column 6") } },
+  ]);
   expect((await _data()).map((data) => data["values"])).toEqual([
     {
       Article: "A-1",
@@ -45,18 +48,9 @@ test("the first sheet is read as text, with dates as ISO 8601", async () => {
       Price: "-1.5e-7",
       Note: "",
     },
-    {
-      Article: "A-3",
-      Qty: "007",
-      "Ordered on": "2025-12-09",
-      "Shipped at": "1.25",
-      Gift: "",
-      Price: "",
-      Note: " x ",
-    },
   ]);
   expect((await _send("type=row.import", headers)).body.id).toBe(body.id);
-  expect(await stores.count()).toMatchObject({ jobs: 3 });
+  expect(await stores.count()).toMatchObject({ jobs: 2 });
 });
 
 test("a sheet is chosen by its name, and its cells are mapped", async () => {
@@ -67,13 +61,11 @@ test("a sheet is chosen by its name, and its cells are mapped", async () => {
   });
   const query = new URLSearchParams({ type: "echo", mapping, sheet: "Orders", key: "{Article}!" });
   const { body } = await _send(String(query));
-  expect(body.counts).toMatchObject({ read: 3, accepted: 2, rejected: 1 });
-  expect(await _data()).toEqual([
-    { message: "A-1", sleepMs: 3, failures: 1 },
-    { message: "A-3", sleepMs: 7, failures: 1 },
-  ]);
+  expect(body.counts).toMatchObject({ read: 3, accepted: 1, rejected: 2 });
+  expect(await _data()).toEqual([{ message: "A-1", sleepMs: 3, failures: 1 }]);
   const report = await fetch(new URL(`/v1/imports/${body.id}/errors`, producer.url));
-  expect(JSON.parse(await report.text())).toMatchObject({
+  const [first = ""] = (await report.text()).split("\n");
+  expect(JSON.parse(first)).toMatchObject({
     row: 2,
     line: 4,
     field: "/data/sleepMs",

@@ -1,4 +1,4 @@
-import { xlsxMediaType } from "@toril/contract/api/http/imports";
+import { xlsxMediaType } from "@toril/contract/api/http/create-import";
 import { toDelimiter } from "@toril/contract/api/import";
 import { parseJson } from "@toril/contract/api/json/json";
 import { fieldErrors, type ProblemKind } from "@toril/contract/api/problem";
@@ -84,6 +84,8 @@ export async function openWorkbook(
 ): Promise<RowFile["chunks"]> {
   requireOptionsOf(format, query);
   const rowOptions = toRowOptions(query);
+  // Before the body: the client may have to send it again.
+  xlsx.requireCapacity();
   const bytes = await readBytes(context, xlsxLimits.bytes, context.quota);
   context.body = bytes;
   context.takeMemory(fileBytes + bytes.length);

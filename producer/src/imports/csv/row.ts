@@ -43,11 +43,12 @@ export function findHeaderError(names: readonly string[], isCertain: boolean): s
   if (names.length > limits.csvColumns) {
     return `${names.length} columns exceed the maximum of ${limits.csvColumns}`;
   }
+  if (names.every(isBlank)) return "the line is blank";
+  const blank = names.findIndex(isBlank);
+  if (blank !== -1) return `column ${blank + 1} has no name`;
   const [first = ""] = names;
-  if (first.trim() === "") return "the line is blank";
   if (!isCertain && Number.isFinite(Number(first)))
     return `the first name is the number ${first.trim()}; send header=absent if the line is data, else header=present`;
-  if (names.some((name) => name.trim() === "")) return "a column name is blank";
   const seen = new Set<string>();
   const repeated = names.find((name) => seen.size === seen.add(name).size);
   if (repeated !== undefined) return `duplicate column name ${JSON.stringify(repeated)}`;
@@ -56,6 +57,10 @@ export function findHeaderError(names: readonly string[], isCertain: boolean): s
   if (names.some((name) => name.includes("\0")))
     return "a column name contains a NUL character; if the file is UTF-16, send encoding=utf-16le";
   return null;
+}
+
+function isBlank(name: string): boolean {
+  return name.trim() === "";
 }
 
 const delimiterNames = [

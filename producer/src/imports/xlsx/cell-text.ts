@@ -29,8 +29,16 @@ export function formatDate(text: string, { is1904 }: DateSystem): string {
   // The year 1900 of spreadsheets has a 29 February.
   const days = is1904 ? serial - epoch1904 : serial - epoch + (serial < 60 ? 1 : 0);
   const time = new Date(Math.round((days * dayMs) / 1000) * 1000).toISOString();
-  if (serial < 1 && !is1904) return time.slice(11, 19);
+  // In the system of 1904, 0 is a day.
+  if (serial < 1 && !(is1904 && serial === 0)) return time.slice(11, 19);
   return time.endsWith("T00:00:00.000Z") ? time.slice(0, 10) : `${time.slice(0, 19)}Z`;
+}
+
+/** Returns the date of a cell that has text instead of a serial number, as `formatDate` does. */
+export function formatIsoDate(text: string): string {
+  const [, day = "", time] = /^(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2}:\d{2})(?:\.\d+)?$/.exec(text) ?? [];
+  if (time === undefined) return text;
+  return time === "00:00:00" ? day : `${day}T${time}Z`;
 }
 
 /** Formats of dates and times that have no code in the file. */

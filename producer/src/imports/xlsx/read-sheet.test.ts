@@ -1,15 +1,18 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { type Zippable, zipSync, strToU8 } from "fflate";
-import { formatDate, isDateFormat, parseColumn } from "./cell-text.ts";
+import { strToU8, zipSync } from "fflate";
+import { _writeZip64 } from "./_zip64.ts";
+import { formatDate, formatIsoDate, isDateFormat, parseColumn } from "./cell-text.ts";
 import { readSheet } from "./read-sheet.ts";
 import { XlsxError } from "./xlsx-error.ts";
 
 const toXml = (text: string) => strToU8(`<?xml version="1.0"?>${text}`);
 
-/** Builds a workbook of one sheet. */
-function build(sheetData: string, shared = "<sst/>", more: Zippable = {}): Uint8Array {
-  return zipSync({
+type Files = Record<string, Uint8Array>;
+
+/** Returns the files of a workbook of one sheet. */
+function toFiles(sheetData: string, shared = "<sst/>"): Files {
+  return {
     "_rels/.rels": toXml(
       '<Relationships><Relationship Id="rId1" Type="x/officeDocument" Target="/book/main.xml"/></Relationships>',
     ),
@@ -22,8 +25,11 @@ function build(sheetData: string, shared = "<sst/>", more: Zippable = {}): Uint8
     ),
     "texts.xml": toXml(shared),
     "book/one.xml": toXml(`<worksheet><sheetData>${sheetData}</sheetData></worksheet>`),
-    ...more,
-  });
+  };
+}
+
+function build(sheetData: string, shared?: string, more: Files = {}): Uint8Array {
+  return zipSync({ ...toFiles(sheetData, shared), ...more });
 }
 
 const read = (zip: Uint8Array, sheet?: string) => [...readSheet(zip, sheet)].flat();
@@ -55,6 +61,60 @@ test("rows have the texts of cells of every type, where their references say", (
     { row: 4, values: ["", "x & y", "true"] },
     { row: 5, values: ["0.1", "7", "#N/A"] },
   ]);
+});
+
+test("cells without a value are empty, and a formula without one is a fault of its row", () => {
+  const shared = "<sst><si><t>a</t></si></sst>";
+  const rows = read(
+    build(
+      '<row r="1"><c t="s"/><c t="b"><v></v></c><c t="s"><v>0</v></c><c r="XFD1" s="1"/></row>' +
+        '<row r="2"><c t="d"><v>2026-11-29T00:00:00.000</v></c><c t="str"><f>""</f><v></v></c></row>' +
+        '<row r="3"><c><v>1</v></c><c r="C3"><f>A1+1</f><v/></c></row><row r="4"><c><f>A1</f></c></row>',
+      shared,
+    ),
+  );
+  const fault = (column: number) =>
+    `The formula in column ${column} has no value: open the file in a spreadsheet program and save it.`;
+  expect(rows).toEqual([
+    { row: 1, values: ["", "", "a"] },
+    { row: 2, values: ["2026-11-29"] },
+    { row: 3, values: ["1"], fault: fault(3) },
+    { row: 4, values: [], fault: fault(1) },
+  ]);
+});
+
+test("the first visible sheet that is no chart is read", () => {
+  const sheet = (name: string, text: string) => ({
+    [`book/${name}.xml`]: toXml(
+      `<worksheet><sheetData><row><c t="str"><v>${text}</v></c></row></sheetData>` +
+        "<controls><row>9</row></controls></worksheet>",
+    ),
+  });
+  const zip = build("", undefined, {
+    "book/main.xml": toXml(
+      '<workbook><sheets><sheet name="Chart" r:id="c"/><sheet name="Lists" state="hidden" r:id="h"/>' +
+        '<sheet name="Data" r:id="d"/></sheets></workbook>',
+    ),
+    "book/_rels/main.xml.rels": toXml(
+      '<Relationships><Relationship Id="c" Type="x/chartsheet" Target="chart.xml"/>' +
+        '<Relationship Id="h" Type="x/worksheet" Target="Hidden.xml"/><Relationship Id="d" Type="x/worksheet" Target="data.xml"/></Relationships>',
+    ),
+    ...sheet("hidden", "a"),
+    ...sheet("data", "b"),
+  });
+  expect(read(zip)).toEqual([{ row: 1, values: ["b"] }]);
+  expect(read(zip, "Lists")).toEqual([{ row: 1, values: ["a"] }]);
+});
+
+test("files of streaming writers are read, and damaged ones refused", () => {
+  const files = toFiles('<row><c t="s"><v>0</v></c></row>', "<sst><si><t>one</t></si></sst>");
+  const zip = _writeZip64(files);
+  expect(read(zip)).toEqual([{ row: 1, values: ["one"] }]);
+  const text = Buffer.from(zip).indexOf("one<");
+  const damaged = Buffer.from(zip);
+  damaged.write("two", text);
+  expect(fault(damaged)).toBe("The file is damaged or ends early.");
+  expect(fault(zip.subarray(0, -1))).toBe("The file is damaged or ends early.");
 });
 
 test("the cells of any table are read back", () => {
@@ -91,7 +151,16 @@ test("serial numbers become dates, and columns have letters", () => {
     "x",
     "3000000",
   ]);
-  expect(formatDate("0", { is1904: true })).toBe("1904-01-01");
+  expect(["0", "0.5", "1"].map((text) => formatDate(text, { is1904: true }))).toEqual([
+    "1904-01-01",
+    "12:00:00",
+    "1904-01-02",
+  ]);
+  expect(["2026-11-29T18:30:00", "2026-11-29", "18:30:00"].map(formatIsoDate)).toEqual([
+    "2026-11-29T18:30:00Z",
+    "2026-11-29",
+    "18:30:00",
+  ]);
   expect(
     ["yyyy-mm-dd", "h:mm AM/PM", '"day" 0', "[h]:mm", "General", "[Red]0.00", "0\\d"].map((code) =>
       isDateFormat(164, code),
@@ -124,6 +193,8 @@ describe("a workbook is refused", () => {
     ["whose XML is malformed", build("<row></c>"), "The XML is malformed"],
     ["that is nested too deeply", build("<a>".repeat(60)), "nested deeper"],
     ["with too many columns", build(row('<c r="XFD3"><v>1</v></c>')), "More than 2000 columns"],
+    ["with a text that does not exist", build(row('<c t="s"><v>9</v></c>')), "No text: 9."],
+    ["of the old format", Buffer.from("d0cf11e0a1b11ae1", "hex"), "It is an .xls file"],
     ["with an invalid reference", build(row('<c r="?"><v>1</v></c>')), "No cell"],
     [
       "with a row without a number",

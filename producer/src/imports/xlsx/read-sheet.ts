@@ -1,35 +1,48 @@
 import { limits } from "@toril/contract/api/limits";
-import { decodeText, formatDate, formatNumber, parseColumn } from "./cell-text.ts";
+import { decodeText, formatDate, formatIsoDate, formatNumber, parseColumn } from "./cell-text.ts";
 import { type Workbook, readWorkbook } from "./workbook.ts";
 import { XlsxError, xlsxLimits } from "./xlsx-error.ts";
 import { createXmlReader } from "./xml-reader.ts";
-import { readZipEntry } from "./zip-entry.ts";
+import { openZip } from "./zip-file.ts";
 
 /** A row that has a cell with a value. `row` is its number in the sheet; the last value is not empty. */
 export interface SheetRow {
   row: number;
   values: string[];
+  /** Why the row cannot be used. */
+  fault?: string;
 }
+
+const openAndSave = "open the file in a spreadsheet program and save it.";
 
 /**
  * Reads the rows of a sheet lazily, in arrays, by default of the first sheet. Throws XlsxError if the workbook cannot be
  * read or exceeds a limit.
  */
 export function* readSheet(
-  zip: Uint8Array,
+  bytes: Uint8Array,
   sheetName: string | undefined,
 ): Generator<SheetRow[], void> {
+  requireXlsx(bytes);
+  const zip = openZip(bytes);
   const workbook = readWorkbook(zip, sheetName);
   const rows = createSheetReader(workbook);
   let isEmpty = true;
-  for (const bytes of readZipEntry(zip, workbook.sheet, xlsxLimits.sheetBytes)) {
+  for (const slice of zip.read(workbook.sheet, xlsxLimits.sheetBytes)) {
     isEmpty = false;
-    rows.write(bytes);
+    rows.write(slice);
     yield* rows.take();
   }
   if (isEmpty) throw new XlsxError("The sheet is not in the file.");
   rows.end();
   yield* rows.take();
+}
+
+function requireXlsx([first, second, third, fourth]: Uint8Array): void {
+  if (first === 0x50 && second === 0x4b) return;
+  const isOle = first === 0xd0 && second === 0xcf && third === 0x11 && fourth === 0xe0;
+  const hint = isOle ? " It is an .xls file, or has a password: save it as .xlsx without one." : "";
+  throw new XlsxError(`The file is no .xlsx workbook.${hint}`);
 }
 
 function createSheetReader(workbook: Workbook) {
@@ -43,8 +56,11 @@ function createSheetReader(workbook: Workbook) {
   let type = "n";
   let style = 0;
   let text = "";
+  let fault: string | undefined;
+  let isInData = false;
   let isInValue = false;
   let isPhonetic = false;
+  let isFormula = false;
 
   function fail(detail: string): never {
     throw new XlsxError(detail, row);
@@ -60,15 +76,16 @@ function createSheetReader(workbook: Workbook) {
 
   function openCell({ r, t = "n", s = "0" }: Readonly<Record<string, string>>): void {
     column = r === undefined ? column + 1 : (parseColumn(r) ?? fail(`No cell: ${r.slice(0, 20)}.`));
-    if (column >= limits.csvColumns) fail(`More than ${limits.csvColumns} columns.`);
     type = t;
     style = Number(s);
     text = "";
+    isFormula = false;
   }
 
   function closeCell(): void {
     const value = toText();
     if (value === "") return;
+    if (column >= limits.csvColumns) fail(`More than ${limits.csvColumns} columns.`);
     rowLength += value.length;
     if (rowLength > limits.dataBytes) fail(`The row is longer than ${limits.dataBytes} bytes.`);
     while (values.length < column) values.push("");
@@ -76,30 +93,40 @@ function createSheetReader(workbook: Workbook) {
   }
 
   function toText(): string {
-    if (type === "s") return workbook.sharedStrings[Number(text)] ?? "";
-    if (type === "b") return text === "1" ? "true" : "false";
+    if (type === "inlineStr" || type === "str") return decodeText(text);
+    if (text === "") {
+      if (isFormula) fault ??= `The formula in column ${column + 1} has no value: ${openAndSave}`;
+      return "";
+    }
+    if (type === "s") {
+      return workbook.sharedStrings.get(Number(text)) ?? fail(`No text: ${text.slice(0, 20)}.`);
+    }
+    if (type === "b") return text === "1" || text === "true" ? "true" : "false";
+    if (type === "d") return formatIsoDate(text);
     if (type !== "n") return decodeText(text);
-    if (text === "") return "";
     return workbook.dateStyles[style] === true ? formatDate(text, workbook) : formatNumber(text);
   }
 
   function closeRow(): void {
-    if (values.length === 0) return;
+    if (values.length === 0 && fault === undefined) return;
     length += rowLength;
     count += 1;
     if (count > xlsxLimits.rows) fail(`More than ${xlsxLimits.rows} rows.`);
     if (length > xlsxLimits.rowCharacters) {
       fail(`The rows have more than ${xlsxLimits.rowCharacters} characters.`);
     }
-    taken.push({ row, values });
+    taken.push(fault === undefined ? { row, values } : { row, values, fault });
   }
 
   const reader = createXmlReader({
     open(name, attributes) {
+      if (name === "sheetData") isInData = true;
+      if (!isInData) return;
       if (name === "row") {
         openRow(attributes["r"]);
-        [values, rowLength, column] = [[], 0, -1];
+        [values, rowLength, column, fault] = [[], 0, -1, undefined];
       } else if (name === "c") openCell(attributes);
+      else if (name === "f") isFormula = true;
       else if (name === "rPh") isPhonetic = true;
       isInValue = name === "v" || (name === "t" && !isPhonetic);
     },
@@ -109,7 +136,9 @@ function createSheetReader(workbook: Workbook) {
     },
     close(name) {
       isInValue = false;
-      if (name === "rPh") isPhonetic = false;
+      if (!isInData) return;
+      if (name === "sheetData") isInData = false;
+      else if (name === "rPh") isPhonetic = false;
       else if (name === "c") closeCell();
       else if (name === "row") closeRow();
     },

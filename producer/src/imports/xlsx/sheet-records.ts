@@ -19,7 +19,9 @@ export async function* readSheetRecords(
       if (names === undefined && first !== undefined) {
         names = hasHeader ? first.values : first.values.map((_, index) => `column${index + 1}`);
         if (hasHeader) rows = rows.slice(1);
-        const detail = findHeaderError(names, isHeaderCertain || !hasHeader);
+        const detail =
+          (hasHeader ? first.fault : undefined) ??
+          findHeaderError(names, isHeaderCertain || !hasHeader);
         if (detail !== null) throw new CsvError(first.row, `Invalid header: ${detail}.`);
       }
       const columns = names ?? [];
@@ -33,11 +35,11 @@ export async function* readSheetRecords(
   }
 }
 
-function toRecord({ row: line, values }: SheetRow, names: readonly string[]): CsvRecord {
+function toRecord({ row: line, values, fault }: SheetRow, names: readonly string[]): CsvRecord {
   const raw = toCsvRow(values);
   const padding = Array.from({ length: Math.max(0, names.length - values.length) }, () => "");
   const padded = [...values, ...padding];
-  const detail = findRowError(names, padded, true, names.length);
+  const detail = fault ?? findRowError(names, padded, true, names.length);
   return detail === null
     ? { status: "row", line, row: toRow(names, padded, names.length), raw }
     : { status: "bad", line, detail, raw };

@@ -1,25 +1,26 @@
 import { posix } from "node:path";
-import { type DateSystem, decodeText, isDateFormat } from "./cell-text.ts";
+import { type DateSystem, isDateFormat } from "./cell-text.ts";
+import { createSharedStrings, type SharedStrings } from "./shared-strings.ts";
 import { XlsxError, xlsxLimits } from "./xlsx-error.ts";
 import { createXmlReader, type XmlHandlers } from "./xml-reader.ts";
-import { readZipEntry } from "./zip-entry.ts";
+import type { ZipFile } from "./zip-file.ts";
 
 export interface Workbook extends DateSystem {
   /** Path of the sheet in the file. */
   sheet: string;
-  sharedStrings: readonly string[];
+  sharedStrings: SharedStrings;
   /** Whether a style, by its index, is that of a date. */
   dateStyles: readonly boolean[];
 }
 
 /** Reads what the cells of a sheet refer to. Throws if the file is no workbook or has no such sheet. */
-export function readWorkbook(zip: Uint8Array, sheetName: string | undefined): Workbook {
+export function readWorkbook(zip: ZipFile, sheetName: string | undefined): Workbook {
   const main = findTarget(readRelations(zip, "_rels/.rels", ""), "officeDocument");
   if (main === undefined) throw new XlsxError("The file is no .xlsx workbook.");
   const { sheets, is1904 } = readSheets(zip, main);
   const folder = posix.dirname(main);
   const relations = readRelations(zip, `${folder}/_rels/${posix.basename(main)}.rels`, folder);
-  const sheet = sheets.find(({ name }) => sheetName === undefined || name === sheetName);
+  const sheet = findSheet(sheets, relations, sheetName);
   if (sheet === undefined) {
     const names = sheets.slice(0, 20).map(({ name }) => JSON.stringify(name.slice(0, 100)));
     throw new XlsxError(
@@ -38,6 +39,25 @@ export function readWorkbook(zip: Uint8Array, sheetName: string | undefined): Wo
   };
 }
 
+/** By default the first tab that a spreadsheet program shows, without charts. */
+function findSheet(
+  sheets: readonly Sheet[],
+  relations: readonly Relation[],
+  sheetName: string | undefined,
+): Sheet | undefined {
+  if (sheetName !== undefined) return sheets.find(({ name }) => name === sheetName);
+  const charts = new Set(relations.filter(({ type }) => type === "chartsheet").map(({ id }) => id));
+  const tables = sheets.filter(({ relation }) => !charts.has(relation));
+  return tables.find(({ isHidden }) => !isHidden) ?? tables[0];
+}
+
+interface Sheet {
+  name: string;
+  isHidden: boolean;
+  /** Id. */
+  relation: string;
+}
+
 interface Relation {
   id: string;
   type: string;
@@ -45,7 +65,7 @@ interface Relation {
   target: string;
 }
 
-function readRelations(zip: Uint8Array, path: string, folder: string): Relation[] {
+function readRelations(zip: ZipFile, path: string, folder: string): Relation[] {
   const relations: Relation[] = [];
   readXml(zip, path, {
     open(name, { Id: id = "", Type: type = "", Target: target = "" }) {
@@ -61,8 +81,8 @@ function findTarget(relations: readonly Relation[], type: string): string | unde
   return relations.find((relation) => relation.type === type)?.target;
 }
 
-function readSheets(zip: Uint8Array, path: string) {
-  const sheets: { name: string; relation: string }[] = [];
+function readSheets(zip: ZipFile, path: string) {
+  const sheets: Sheet[] = [];
   let is1904 = false;
   readXml(zip, path, {
     open(name, attributes) {
@@ -70,14 +90,16 @@ function readSheets(zip: Uint8Array, path: string) {
       if (name !== "sheet") return;
       const [, relation = ""] =
         Object.entries(attributes).find(([key]) => key.endsWith(":id")) ?? [];
-      sheets.push({ name: attributes["name"] ?? "", relation });
+      const { name: title = "", state = "visible" } = attributes;
+      sheets.push({ name: title, isHidden: state !== "visible", relation });
     },
   });
   return { sheets, is1904 };
 }
 
-function readDateStyles(zip: Uint8Array, path: string | undefined): boolean[] {
+function readDateStyles(zip: ZipFile, path: string | undefined): boolean[] {
   const codes = new Map<number, string>();
+  const dates = new Map<number, boolean>();
   const styles: boolean[] = [];
   let isInCells = false;
   readXml(zip, path, {
@@ -86,7 +108,9 @@ function readDateStyles(zip: Uint8Array, path: string | undefined): boolean[] {
       if (name === "numFmt") codes.set(Number(numFmtId), formatCode);
       if (name !== "xf" || !isInCells) return;
       const id = Number(numFmtId ?? 0);
-      styles.push(isDateFormat(id, codes.get(id)));
+      const isDate = dates.get(id) ?? isDateFormat(id, codes.get(id));
+      dates.set(id, isDate);
+      styles.push(isDate);
     },
     close(name) {
       if (name === "cellXfs") isInCells = false;
@@ -95,43 +119,14 @@ function readDateStyles(zip: Uint8Array, path: string | undefined): boolean[] {
   return styles;
 }
 
-function readSharedStrings(zip: Uint8Array, path: string | undefined): string[] {
-  const { sharedStrings: maxStrings, sharedCharacters: maxCharacters, sheetBytes } = xlsxLimits;
-  const strings: string[] = [];
-  let text = "";
-  let characters = 0;
-  let isInText = false;
-  let isPhonetic = false;
-  const handlers: XmlHandlers = {
-    open(name) {
-      if (name === "si") text = "";
-      if (name === "rPh") isPhonetic = true;
-      isInText = name === "t" && !isPhonetic;
-    },
-    text(piece) {
-      if (!isInText) return;
-      text += piece;
-      characters += piece.length;
-      if (characters > maxCharacters) {
-        throw new XlsxError(`The texts have more than ${maxCharacters} characters.`);
-      }
-    },
-    close(name) {
-      if (name === "t") isInText = false;
-      if (name === "rPh") isPhonetic = false;
-      if (name !== "si") return;
-      strings.push(decodeText(text));
-      if (strings.length > maxStrings) {
-        throw new XlsxError(`The workbook has more than ${maxStrings} texts.`);
-      }
-    },
-  };
-  readXml(zip, path, handlers, sheetBytes);
+function readSharedStrings(zip: ZipFile, path: string | undefined): SharedStrings {
+  const { strings, handlers } = createSharedStrings();
+  readXml(zip, path, handlers, xlsxLimits.sheetBytes);
   return strings;
 }
 
 function readXml(
-  zip: Uint8Array,
+  zip: ZipFile,
   path: string | undefined,
   handlers: XmlHandlers,
   maxBytes: number = xlsxLimits.metadataBytes,
@@ -139,7 +134,7 @@ function readXml(
   if (path === undefined) return;
   const reader = createXmlReader(handlers);
   let isEmpty = true;
-  for (const bytes of readZipEntry(zip, path, maxBytes)) {
+  for (const bytes of zip.read(path, maxBytes)) {
     isEmpty = false;
     reader.write(bytes);
   }

@@ -12,13 +12,15 @@ export class XlsxError extends Error {
 export const xlsxLimits = {
   /** Of the compressed file, which is held in memory. */
   bytes: 32_000_000,
+  /** Files within it: sheets, images and others. */
+  zipEntries: 20_000,
   /** Of the list of sheets, and of the styles, after decompression. */
   metadataBytes: 8_000_000,
   /** Of a sheet after decompression; it is read as a stream. */
   sheetBytes: 1_000_000_000,
   /** Distinct texts of all sheets are held in memory. */
   sharedStrings: 2_000_000,
-  sharedCharacters: 64_000_000,
+  sharedCharacters: 32_000_000,
   /** Characters of all rows together: a few bytes of the sheet may repeat a long shared text. */
   rowCharacters: 500_000_000,
   /** The maximum of spreadsheet programs. */

@@ -4,6 +4,8 @@ import type { SheetRow } from "./read-sheet.ts";
 import { XlsxError } from "./xlsx-error.ts";
 
 export interface XlsxParser extends AsyncDisposable {
+  /** Throws a problem if no further workbook can be read now. */
+  requireCapacity(): void;
   /** Reads the rows of a sheet lazily, by default of the first one. Throws XlsxError if the workbook cannot be read. */
   read(bytes: Uint8Array, sheet: string | undefined): AsyncGenerator<SheetRow[], void>;
 }
@@ -20,7 +22,7 @@ export type FromXlsxThread =
 /** Each thread holds a workbook and its texts. */
 const maxThreads = 2;
 /** Timeout of a page, after which the thread is terminated; the first page includes the texts of the workbook. */
-const pageMs = 30_000;
+const pageMs = 60_000;
 const memoryMb = 512;
 /** The thread's file is next to this module; in an image both are bundled. */
 const extension = import.meta.url.slice(import.meta.url.lastIndexOf("."));
@@ -34,10 +36,13 @@ export function createXlsxParser(): XlsxParser {
   const threads = new Set<Worker>();
   const closing = new AbortController();
 
+  function requireCapacity(): void {
+    if (threads.size < maxThreads) return;
+    throw new ProblemError("at-capacity", "Other workbooks are being read. Try again.");
+  }
+
   function open(): Worker {
-    if (threads.size >= maxThreads) {
-      throw new ProblemError("at-capacity", "Other workbooks are being read. Try again.");
-    }
+    requireCapacity();
     const worker = new Worker(threadUrl, {
       env: {},
       execArgv: [],
@@ -49,6 +54,7 @@ export function createXlsxParser(): XlsxParser {
   }
 
   return {
+    requireCapacity,
     async *read(bytes, sheet) {
       closing.signal.throwIfAborted();
       const worker = open();
