@@ -8,7 +8,7 @@ import { createIssuerSignIn } from "./auth/sign-in/issuer-sign-in.ts";
 import { clientAddress } from "./auth/client-address.ts";
 import type { Config } from "./config.ts";
 import { createApp } from "./http/app.ts";
-import { createMemoryBudget } from "./http/memory.ts";
+import { createMemoryBudget, createReadPace } from "./http/memory.ts";
 import { createMiddleware } from "./http/middleware.ts";
 import { createPipeline } from "./http/pipeline.ts";
 import { createErrorHandler } from "./http/problem.ts";
@@ -88,6 +88,7 @@ export async function openProducer(
     metrics,
     tracing,
     memory: createMemoryBudget(config.MAX_BODY_BYTES),
+    readPace: createReadPace(),
     authorize: auth.authorize,
     findQuota,
     clientAddress: (socketAddress, { headers }) =>

@@ -27,6 +27,23 @@ async function sendWithoutEnd(text: string): Promise<number> {
 }
 
 test.each([
+  ["is nested absurdly", "[{}," + "[".repeat(1_100_000)],
+  ["is no array", " {" + " ".repeat(1_100_000)],
+])("a large bulk request whose beginning %s is refused before its end", async (_, beginning) => {
+  const head = _head("POST /v1/jobs/bulk", json, "Content-Length: 3000000");
+  await say(head, beginning);
+  _expectProblem(
+    await _checked(await connection.answer(), "POST", "/v1/jobs/bulk"),
+    "invalid-json",
+  );
+  await say(_head("POST /v1/jobs/bulk", json, "Transfer-Encoding: chunked"), _chunk(beginning));
+  _expectProblem(
+    await _checked(await connection.answer(), "POST", "/v1/jobs/bulk"),
+    "invalid-json",
+  );
+});
+
+test.each([
   ["/v1/jobs", json, "Content-Length: 999999999"],
   ["/v1/jobs", json, "Transfer-Encoding: chunked"],
   ["/v1/jobs/bulk", json, "Content-Length: 999999999"],

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { type JsonLimits, parseJson } from "@toril/contract/api/json/json";
 import type { RequestContext } from "./request-context.ts";
 import { ProblemError } from "./problem.ts";
@@ -7,6 +8,9 @@ import type { QuotaReservation } from "../quotas/quota-reservation.ts";
 /** Bodies up to this size are too small to count against the memory budget. */
 const smallBytes = 64_000;
 
+/** Throws a problem if the beginning of a large body shows that the body is invalid. */
+export type CheckBeginning = (beginning: Uint8Array) => void;
+
 /**
  * Reads a body of at most `maxBytes` and takes its bytes from the quota. Throws a problem if the body is too large,
  * empty, incomplete or encoded.
@@ -15,9 +19,10 @@ export async function readBytes(
   context: RequestContext,
   maxBytes: number,
   quota?: QuotaReservation,
+  checkBeginning?: CheckBeginning,
 ): Promise<Uint8Array> {
   refuseContentEncoding(context);
-  return readEncodedBytes(context, maxBytes, quota);
+  return readEncodedBytes(context, maxBytes, quota, checkBeginning);
 }
 
 /** Reads a body as `readBytes` does, compressed or not. */
@@ -25,6 +30,7 @@ export async function readEncodedBytes(
   context: RequestContext,
   maxBytes: number,
   quota?: QuotaReservation,
+  checkBeginning?: CheckBeginning,
 ): Promise<Uint8Array> {
   if (context.body !== undefined) return context.body;
   const declared = context.request.headers.get("content-length");
@@ -34,7 +40,9 @@ export async function readEncodedBytes(
   if (quota !== undefined && declared !== null) await quota.takeBytes(Number(declared));
   let bytes: Uint8Array;
   try {
-    bytes = isSmall ? await context.request.bytes() : await readCounted(context, maxBytes);
+    bytes = isSmall
+      ? await context.request.bytes()
+      : await readCounted(context, maxBytes, checkBeginning);
   } catch (error) {
     throw isDisconnected(error) ? new ProblemError("incomplete-body") : error;
   }
@@ -97,20 +105,46 @@ export async function readJson(
   return parsed.value;
 }
 
-async function readCounted(context: RequestContext, maxBytes: number): Promise<Uint8Array> {
+/** A body is checked when this much was read. */
+const beginningBytes = 1_000_000;
+
+async function readCounted(
+  context: RequestContext,
+  maxBytes: number,
+  checkBeginning?: CheckBeginning,
+): Promise<Uint8Array> {
   const declared = Number(context.request.headers.get("content-length") ?? 0);
   // The system provides memory only for pages that are written. Joining chunks would block the event loop: 30 ms for 32 MB.
   const whole = declared > 0 ? Buffer.allocUnsafeSlow(declared) : undefined;
   const chunks: Uint8Array[] = [];
   let length = 0;
+  let isChecked = checkBeginning === undefined;
   for await (const chunk of context.request.body ?? []) {
     if (length + chunk.length > maxBytes) throw tooLarge(maxBytes);
     context.takeMemory(chunk.length);
     if (whole === undefined) chunks.push(chunk);
     else whole.set(chunk, length);
     length += chunk.length;
+    await pace(context, chunk.length);
+    if (isChecked || length < beginningBytes) continue;
+    isChecked = true;
+    try {
+      checkBeginning?.(whole?.subarray(0, length) ?? Buffer.concat(chunks, length));
+    } catch (error) {
+      // A refusal must not let the client send its next body any sooner.
+      await pace(context, (declared || maxBytes) - length);
+      throw error;
+    }
   }
   return whole?.subarray(0, length) ?? joinInSlices(chunks, length);
+}
+
+/** Timers are not more precise. */
+const minWaitMs = 2;
+
+async function pace(context: RequestContext, bytes: number): Promise<void> {
+  const waitMs = context.paceReading(bytes);
+  if (waitMs >= minWaitMs) await sleep(waitMs);
 }
 
 /** Bytes copied in one turn of the event loop. */

@@ -2,6 +2,36 @@ import { limits } from "@toril/contract/api/limits";
 import type { Principal } from "../auth/principal.ts";
 import { ProblemError } from "./problem.ts";
 
+/** Bytes of large bodies that are read per millisecond for one tenant: many times what its jobs could be recorded at. */
+const bytesPerMs = 64_000;
+/** A tenant may read this much at once after a pause. */
+const burstBytes = 8_000_000;
+const maxTenants = 10_000;
+
+/**
+ * Limits how fast the large bodies of a tenant are read. Reading one costs a millisecond of CPU time for each 300 kB,
+ * before anything can be refused, so that a few clients with invalid bodies could keep every processor busy.
+ */
+export interface ReadPace {
+  /** Counts bytes that were read; returns how long the tenant must wait before it reads on, in ms. */
+  take(bytes: number, tenant: string): number;
+}
+
+export function createReadPace(now: () => number = () => performance.now()): ReadPace {
+  /** When the bytes read so far are accounted for. */
+  const accountedAt = new Map<string, number>();
+  return {
+    take(bytes, tenant) {
+      const time = now();
+      const idleAt = time - burstBytes / bytesPerMs;
+      const at = Math.max(accountedAt.get(tenant) ?? idleAt, idleAt) + bytes / bytesPerMs;
+      if (accountedAt.size >= maxTenants) accountedAt.clear();
+      accountedAt.set(tenant, at);
+      return Math.max(0, at - time);
+    },
+  };
+}
+
 type Holder = Pick<Principal, "kind" | "tenant">;
 
 /** Memory that request bodies may use together while they are read. A tenant may use half of it. */

@@ -11,7 +11,7 @@ import { isConsoleRequest } from "../auth/console-session.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import type { Tracing } from "../observability/tracing.ts";
 import type { Admission } from "./admission.ts";
-import type { MemoryBudget } from "./memory.ts";
+import type { MemoryBudget, ReadPace } from "./memory.ts";
 import { type ErrorHandler, type ProblemError, problemResponse } from "./problem.ts";
 import { type AppEnv, type ClientConnection, RequestContext } from "./request-context.ts";
 import { getPath } from "./request-context.ts";
@@ -27,6 +27,7 @@ export interface PipelineDeps {
   log: Logger;
   metrics: Metrics;
   memory: MemoryBudget;
+  readPace: ReadPace;
   findQuota: FindQuota;
   /** Returns the address of the client behind trusted proxies. */
   clientAddress(socketAddress: string, request: Request): string;
@@ -42,7 +43,7 @@ export interface Pipeline {
 /** The outer part of every request: request id, tracing, errors, metrics and log. */
 export function createPipeline(deps: PipelineDeps): Pipeline {
   const { app, api, createJob, authorize, onError, log, metrics, tracing } = deps;
-  const { jobTypes, memory, findQuota, bulkAdmission } = deps;
+  const { jobTypes, memory, readPace, findQuota, bulkAdmission } = deps;
   const prefix = crypto.randomUUID().slice(0, 8);
   let count = 0;
 
@@ -67,6 +68,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       path,
       jobTypes,
       memory,
+      readPace,
       findQuota,
       address,
       connection,

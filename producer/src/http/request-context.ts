@@ -5,7 +5,7 @@ import type { ProblemKind } from "@toril/contract/api/problem";
 import type { AuditTrail } from "../audit/audit.ts";
 import type { AccessRule } from "../auth/access-rule.ts";
 import type { Principal } from "../auth/principal.ts";
-import type { MemoryBudget } from "./memory.ts";
+import type { MemoryBudget, ReadPace } from "./memory.ts";
 import { type QuotaReservation, createQuotaReservation } from "../quotas/quota-reservation.ts";
 import type { RateLimit } from "@toril/contract/engine/quotas/key-quota";
 import type { FindQuota } from "@toril/contract/engine/quotas/quotas";
@@ -22,6 +22,7 @@ export interface RequestContextSettings {
   path: string;
   jobTypes: JobTypeRegistry;
   memory: MemoryBudget;
+  readPace: ReadPace;
   findQuota: FindQuota;
   /** Returns the client's address. */
   address(): string;
@@ -76,6 +77,7 @@ export class RequestContext {
   traceparent: string | undefined = undefined;
   readonly #jobTypes: JobTypeRegistry;
   readonly #memory: MemoryBudget;
+  readonly #readPace: ReadPace;
   readonly #findQuota: FindQuota;
   readonly #connection: ClientConnection;
   #heldBytes = 0;
@@ -84,13 +86,15 @@ export class RequestContext {
   #trail: AuditTrail | undefined = undefined;
 
   constructor(request: Request, settings: RequestContextSettings) {
-    const { requestId, path, jobTypes, memory, findQuota, address, connection } = settings;
+    const { requestId, path, jobTypes, memory, readPace, findQuota, address, connection } =
+      settings;
     this.request = request;
     this.requestId = requestId;
     this.path = path;
     this.#jobTypes = jobTypes;
     this.address = address;
     this.#memory = memory;
+    this.#readPace = readPace;
     this.#findQuota = findQuota;
     this.#connection = connection;
   }
@@ -141,6 +145,11 @@ export class RequestContext {
   takeMemory(bytes: number): void {
     this.#memory.take(bytes, this.principal);
     this.#heldBytes += bytes;
+  }
+
+  /** Counts bytes of a large body that were read; returns how long to wait before more are read, in ms. */
+  paceReading(bytes: number): number {
+    return this.#readPace.take(bytes, this.principal.tenant);
   }
 
   setIdleTimeout(seconds: number): void {

@@ -40,7 +40,7 @@ export function createBulkHandler(
     admission.refuseIfLate(principal, Number(c.req.header("content-length") ?? 0));
     await quota?.takeJobs(1);
     const format = toFormat(c.req.header("content-type"));
-    const bytes = await readBytes(c.env, limits.bulkBodyBytes, quota);
+    const bytes = await readBytes(c.env, limits.bulkBodyBytes, quota, format.checkBeginning);
     c.env.body = bytes;
     // Many requests may have passed the first check together.
     admission.refuseIfLate(principal, bytes.length);

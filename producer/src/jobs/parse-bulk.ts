@@ -10,6 +10,7 @@ import {
 } from "@toril/contract/engine/jobs/enqueue/new-job";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
+import type { CheckBeginning } from "../http/body.ts";
 import { ProblemError } from "../http/problem.ts";
 import { toJobProblem } from "./job-problem.ts";
 import { nextTurn } from "../http/turn.ts";
@@ -54,11 +55,16 @@ type FindEntries = (bytes: Uint8Array, maxEntries: number) => Generator<void, En
 
 export interface BulkFormat {
   find: FindEntries;
+  checkBeginning?: CheckBeginning;
   /** Whether an entry with invalid JSON invalidates the whole body. */
   isOneText: boolean;
 }
 
-export const jsonArray: BulkFormat = { find: findElements, isOneText: true };
+export const jsonArray: BulkFormat = {
+  find: findElements,
+  checkBeginning: checkArray,
+  isOneText: true,
+};
 export const ndjson: BulkFormat = { find: findLines, isOneText: false };
 
 /** Limits per turn of the event loop. */
@@ -134,15 +140,26 @@ function parseText(
 
 const [openBracket, closeBracket, comma, lineBreak] = [0x5b, 0x5d, 0x2c, 0x0a];
 
+/** Returns the offset of the bracket that opens an array. Throws a problem for other text. */
+function findArray(bytes: Uint8Array): number {
+  const open = skipSpace(bytes, findStart(bytes));
+  if (bytes[open] === openBracket) return open;
+  throw new ProblemError(
+    "invalid-json",
+    "Send a JSON array of jobs, or NDJSON with one job per line.",
+  );
+}
+
+/** Refuses other text and absurd nesting: reading such a body to its end would cost a hundred times as much. */
+function checkArray(beginning: Uint8Array): void {
+  const scan = beginScan(findArray(beginning));
+  scanJson(scan, beginning, beginning.length);
+  if (scan.open > absurdDepth) throw new ProblemError("invalid-json", tooDeep);
+}
+
 /** Locates the elements of an array. */
 function* findElements(bytes: Uint8Array, maxEntries: number): Generator<void, EntryText[]> {
-  const open = skipSpace(bytes, findStart(bytes));
-  if (bytes[open] !== openBracket) {
-    throw new ProblemError(
-      "invalid-json",
-      "Send a JSON array of jobs, or NDJSON with one job per line.",
-    );
-  }
+  const open = findArray(bytes);
   const texts: EntryText[] = [];
   let start = open + 1;
   let isClosed = false;
