@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
+import { runProgram } from "../../ops/dev/run-program.ts";
 import { startGenerator } from "./generator.ts";
 import { type BenchOptions, parseOptions, usage } from "./options.ts";
 import type { Bench } from "./part.ts";
@@ -79,18 +80,11 @@ async function bench(options: BenchOptions, command: string, signal: AbortSignal
   return !hasFailed;
 }
 
-const stop = new AbortController();
-for (const name of ["SIGINT", "SIGTERM"] as const) {
-  process.on(name, () => stop.abort(new Error(`stopped by ${name}`)));
-}
-
-try {
-  const args = process.argv.slice(2);
-  const options = parseOptions(args);
-  const command = ["bun run bench", ...args].join(" ");
-  if (options === undefined) console.log(usage);
-  else if (!(await bench(options, command, stop.signal))) process.exitCode = 1;
-} catch (error) {
-  console.error(stop.signal.aborted ? (stop.signal.reason as Error).message : error);
-  process.exitCode = 1;
-}
+await runProgram({
+  usage,
+  parse: parseOptions,
+  run(options, { signal }) {
+    const command = ["bun run bench", ...process.argv.slice(2)].join(" ");
+    return bench(options, command, signal);
+  },
+});

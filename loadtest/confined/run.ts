@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { UserError } from "../../ops/dev/user-error.ts";
+import { runProgram } from "../../ops/dev/run-program.ts";
 import { confine } from "./confine.ts";
 import { findK6, inspect, runK6 } from "./k6.ts";
 import { startMeter } from "./meter.ts";
@@ -40,17 +40,4 @@ async function run(options: ConfinedOptions, stop: AbortController): Promise<boo
   return result.isGreen;
 }
 
-const stop = new AbortController();
-for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-  process.on(name, () => stop.abort(new UserError(`stopped by ${name}`)));
-}
-
-try {
-  const options = parseOptions(process.argv.slice(2));
-  if (options === undefined) console.log(usage);
-  else process.exitCode = (await run(options, stop)) ? 0 : 1;
-} catch (error) {
-  const reason: unknown = stop.signal.aborted ? stop.signal.reason : error;
-  console.error(reason instanceof UserError ? reason.message : reason);
-  process.exitCode = 1;
-}
+await runProgram({ usage, parse: parseOptions, run });

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import type { Import } from "@toril/client";
 
+import { runProgram } from "../../ops/dev/run-program.ts";
 import { readMemory } from "../compare/memory.ts";
 import { formatNumber, formatTable } from "../compare/report/format.ts";
 import { type ImportStack, startImportStack } from "./stack.ts";
@@ -207,15 +208,8 @@ function parseOptions(args: string[]): Options | undefined {
   };
 }
 
-const stop = new AbortController();
-for (const name of ["SIGINT", "SIGTERM"] as const) {
-  process.on(name, () => stop.abort(new Error(`stopped by ${name}`)));
-}
-try {
-  const options = parseOptions(process.argv.slice(2));
-  if (options === undefined) console.log(usage);
-  else if (!(await run(options, stop.signal))) process.exitCode = 1;
-} catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
-}
+await runProgram({
+  usage,
+  parse: parseOptions,
+  run: (options, { signal }) => run(options, signal),
+});

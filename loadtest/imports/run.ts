@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
+import { runProgram } from "../../ops/dev/run-program.ts";
 import { formatNumber, formatTable } from "../compare/report/format.ts";
 import { type FileName, fileNames, writeDataFile } from "./files.ts";
 import { type Kill, runImport, type Victim } from "./run-import.ts";
@@ -28,7 +29,7 @@ interface Options {
 }
 
 /** Imports each file without disturbance, then while client and producers are killed. Prints a table. */
-async function run(options: Options, signal: AbortSignal): Promise<void> {
+async function run(options: Options, signal: AbortSignal): Promise<boolean> {
   const table: string[][] = [];
   for (const producers of options.producers) {
     const dir = mkdtempSync(join(tmpdir(), "toril-imports-"));
@@ -68,6 +69,7 @@ async function run(options: Options, signal: AbortSignal): Promise<void> {
   }
   const head = ["file", "producers", "killed", "read = accepted = done"];
   console.log(formatTable([...head, "accepted rows/s", "done rows/s"], table));
+  return true;
 }
 
 function describeKilled(killed: readonly Victim[]): string {
@@ -119,15 +121,8 @@ function toFileName(text: string): FileName {
   throw new Error(`--files must be of ${fileNames.join(", ")}, not ${text}`);
 }
 
-const stop = new AbortController();
-for (const name of ["SIGINT", "SIGTERM"] as const) {
-  process.on(name, () => stop.abort(new Error(`stopped by ${name}`)));
-}
-try {
-  const options = parseOptions(process.argv.slice(2));
-  if (options === undefined) console.log(usage);
-  else await run(options, stop.signal);
-} catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
-}
+await runProgram({
+  usage,
+  parse: parseOptions,
+  run: (options, { signal }) => run(options, signal),
+});

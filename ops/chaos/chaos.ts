@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { UserError } from "../dev/user-error.ts";
+import { runProgram } from "../dev/run-program.ts";
 import { measureIsolation } from "./isolation/isolation.ts";
 import { chaosUsage, parseChaosOptions, type ChaosOptions } from "./options.ts";
 import { measureOverload } from "./isolation/overload.ts";
@@ -62,26 +62,13 @@ async function runMeasurements(
   return true;
 }
 
-async function main(): Promise<number> {
-  const stop = new AbortController();
-  for (const name of ["SIGINT", "SIGTERM"] as const) {
-    process.on(name, () => stop.abort(new UserError(`stopped by ${name}`)));
-  }
-  try {
-    const options = parseChaosOptions(process.argv.slice(2));
-    if (options === "help") {
-      process.stdout.write(chaosUsage);
-      return 0;
-    }
+await runProgram({
+  usage: chaosUsage,
+  parse: parseChaosOptions,
+  run(options, { signal }) {
     const report = options.report ?? join(root, "ops/chaos/report.md");
-    const isIntact = options.isIsolation
-      ? await runMeasurements(root, options, report, stop.signal)
-      : await injectFaults(options, report, stop.signal);
-    return isIntact ? 0 : 1;
-  } catch (error) {
-    console.error(error instanceof UserError ? error.message : error);
-    return 1;
-  }
-}
-
-process.exitCode = await main();
+    return options.isIsolation
+      ? runMeasurements(root, options, report, signal)
+      : injectFaults(options, report, signal);
+  },
+});

@@ -29,7 +29,7 @@ export const chaosUsage = `usage: bun run chaos -- [options]
 `;
 
 /** @throws UserError */
-export function parseChaosOptions(args: readonly string[]): ChaosOptions | "help" {
+export function parseChaosOptions(args: readonly string[]): ChaosOptions | undefined {
   try {
     const { values } = parseArgs({
       args: [...args],
@@ -46,7 +46,7 @@ export function parseChaosOptions(args: readonly string[]): ChaosOptions | "help
         help: { type: "boolean", default: false },
       },
     });
-    if (values.help) return "help";
+    if (values.help) return undefined;
     const topologies = values.redis.split(",").map((name) => {
       const known = topologyNames.find((one) => one === name.trim());
       if (known === undefined)

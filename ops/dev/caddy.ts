@@ -3,7 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { startRestartable, type RestartableProcess, stablePort } from "./restartable.ts";
+import {
+  extendProcess,
+  type RestartableProcess,
+  stablePort,
+  startRestartable,
+} from "./restartable.ts";
 import { startChild } from "./child.ts";
 import { installProgram } from "./stores/install-program.ts";
 import { commandOutput } from "./process-table.ts";
@@ -54,23 +59,7 @@ export async function startCaddy(
     }),
   );
   const opened = opening.move();
-  return {
-    url,
-    dashboardUrl,
-    get pid() {
-      return server.pid;
-    },
-    get exited() {
-      return server.exited;
-    },
-    get isDown() {
-      return server.isDown;
-    },
-    kill: server.kill,
-    restart: server.restart,
-    log: server.log,
-    [Symbol.asyncDispose]: () => opened.disposeAsync(),
-  };
+  return extendProcess(server, { url, dashboardUrl }, opened);
 }
 
 function findCaddy(): string {

@@ -46,6 +46,18 @@ export async function startRestartable(open: () => Promise<Child>): Promise<Rest
   };
 }
 
+/** Adds members to a process whose disposal disposes `opened`, which contains it. */
+export function extendProcess<Members extends object>(
+  running: RestartableProcess,
+  members: Members,
+  opened: AsyncDisposable,
+): RestartableProcess & Members {
+  const extended: RestartableProcess = Object.create(running, {
+    [Symbol.asyncDispose]: { value: () => opened[Symbol.asyncDispose]() },
+  });
+  return Object.assign(extended, members);
+}
+
 function watch(child: Child): { value: boolean } {
   const isDown = { value: false };
   void child.exited.then(() => {

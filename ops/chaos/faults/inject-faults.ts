@@ -112,7 +112,7 @@ async function injectOne(
 }
 
 function countAofRepairs({ topology }: ChaosStack): number {
-  return topology.servers.reduce((sum, { server }) => sum + server.aofRepairs, 0);
+  return topology.servers.reduce((sum, { server }) => sum + server.countAofRepairs(), 0);
 }
 
 export function formatSeconds(ms: number): string {

@@ -8,7 +8,7 @@ import postgres from "postgres";
 import { startChild, type OnSpawn } from "../child.ts";
 import { freePort } from "../ports.ts";
 import { findPostgres } from "./postgres-programs.ts";
-import type { Service } from "./redis.ts";
+import { type Service, toService } from "./redis.ts";
 import { createRunner, type Runner } from "./unprivileged.ts";
 
 export interface PostgresSettings {
@@ -65,18 +65,7 @@ export async function startPostgres(options: PostgresSettings): Promise<Service>
   const url = (name: string) => `postgres://${user}:${password}@127.0.0.1:${port}/${name}`;
   // After a crash, Postgres replays its WAL first.
   await child.ready(() => createDatabase(url("postgres")), { timeoutMs: 120_000, signal });
-  return {
-    url: url(database),
-    port,
-    pid: child.pid,
-    child,
-    async stop() {
-      await child.stop();
-    },
-    async [Symbol.asyncDispose]() {
-      await child.stop();
-    },
-  };
+  return toService(child, { url: url(database), port });
 }
 
 /** Creates the cluster in a temporary directory and moves it into place when it is complete. */

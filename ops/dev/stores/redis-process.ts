@@ -5,15 +5,20 @@ import { Redis, type RedisOptions } from "ioredis";
 
 import { startChild } from "../child.ts";
 import { findRedisServer } from "./redis-server.ts";
-import { startRestartable, stablePort, type RestartableProcess } from "../restartable.ts";
+import {
+  extendProcess,
+  type RestartableProcess,
+  stablePort,
+  startRestartable,
+} from "../restartable.ts";
 
 export interface RedisProcess extends RestartableProcess {
   readonly dir: string;
   readonly port: number;
   /** Reconnects automatically. */
   readonly client: Redis;
-  /** How often the AOF was repaired before a start. */
-  readonly aofRepairs: number;
+  /** Returns how often the AOF was repaired before a start. */
+  countAofRepairs(): number;
 }
 
 export interface RedisProcessSettings {
@@ -74,27 +79,7 @@ export async function startRedisProcess(settings: RedisProcessSettings): Promise
   );
   const client = opening.adopt(connect(), (redis) => redis.disconnect());
   const opened = opening.move();
-  return {
-    dir,
-    port,
-    client,
-    get aofRepairs() {
-      return aofRepairs;
-    },
-    get pid() {
-      return server.pid;
-    },
-    get exited() {
-      return server.exited;
-    },
-    get isDown() {
-      return server.isDown;
-    },
-    kill: server.kill,
-    restart: server.restart,
-    log: server.log,
-    [Symbol.asyncDispose]: () => opened.disposeAsync(),
-  };
+  return extendProcess(server, { dir, port, client, countAofRepairs: () => aofRepairs }, opened);
 }
 
 function isRefusedAof(error: unknown): boolean {

@@ -58,18 +58,12 @@ export async function startRedis(settings: RedisSettings): Promise<Service> {
   });
   // Docker may have to pull the image first.
   await child.ready(() => ping(port), { timeoutMs: 120_000, everyMs: 20, signal });
-  return {
-    url: `redis://127.0.0.1:${port}`,
-    port,
-    pid: child.pid,
-    child,
-    async stop() {
-      await child.stop();
-    },
-    async [Symbol.asyncDispose]() {
-      await child.stop();
-    },
-  };
+  return toService(child, { url: `redis://127.0.0.1:${port}`, port });
+}
+
+export function toService(child: Child, address: Pick<Service, "url" | "port">): Service {
+  const stop = async () => void (await child.stop());
+  return { ...address, pid: child.pid, child, stop, [Symbol.asyncDispose]: stop };
 }
 
 /** Returns true if Redis responds, undefined while it loads its data. */

@@ -11,6 +11,12 @@ import { defineRoute, onceProblems } from "./define/route.ts";
 const location = locationBelow("/v1/imports");
 const file = { schema: { type: "string" as const } };
 
+/** Files of rows that may be sent as a whole or in parts. */
+export const rowFiles = {
+  "text/csv": { ...file, example: "zip_code,city\n00501,Holtsville\n" },
+  "application/x-ndjson": { ...file, example: '{"zip_code":"00501","city":"Holtsville"}\n' },
+};
+
 export const feedMediaTypes = [
   "application/rss+xml",
   "application/atom+xml",
@@ -98,11 +104,7 @@ export function createImportRoute(jobTypes: JobTypeRegistry) {
       body: {
         required: true,
         content: {
-          "text/csv": { ...file, example: "zip_code,city\n00501,Holtsville\n" },
-          "application/x-ndjson": {
-            ...file,
-            example: '{"zip_code":"00501","city":"Holtsville"}\n',
-          },
+          ...rowFiles,
           ...json(schemas.ImportDefinition),
           [xlsxMediaType]: { schema: { type: "string" as const, format: "binary" } },
           "application/rss+xml": file,

@@ -13,7 +13,7 @@ import { Operation, OperationPreview } from "../operation.ts";
 import type { JobTypeRegistry } from "../registry.ts";
 import { json, locationBelow, optional } from "./define/headers.ts";
 import { idParameter } from "./define/parameters.ts";
-import { defineRoute } from "./define/route.ts";
+import { bodyProblems, defineRoute } from "./define/route.ts";
 
 const tags: [string] = ["Dead letters"];
 const params = idParameter("dead letter");
@@ -74,12 +74,9 @@ export function createDeadLetterRoutes({ schemas }: JobTypeRegistry) {
     },
     problems: [
       "empty-body",
-      "invalid-json",
-      "body-too-large",
-      "unsupported-media-type",
+      ...bodyProblems,
       "too-many-operations",
       "invalid-operation",
-      "unstorable-json",
       "quota-exceeded",
       "at-capacity",
     ],

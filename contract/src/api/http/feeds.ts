@@ -4,7 +4,7 @@ import { AcceptedJob } from "../job.ts";
 import { feedFetch } from "../job-types/feed-fetch.ts";
 import { pageQuery } from "../page.ts";
 import { json, locationBelow } from "./define/headers.ts";
-import { defineRoute } from "./define/route.ts";
+import { bodyProblems, defineRoute } from "./define/route.ts";
 
 const tags: [string] = ["Feeds"];
 const acceptedJob = { content: json(AcceptedJob), headers: locationBelow("/v1/jobs") };
@@ -41,11 +41,8 @@ export const fetchFeed = defineRoute({
   },
   problems: [
     "empty-body",
-    "invalid-json",
-    "body-too-large",
-    "unsupported-media-type",
+    ...bodyProblems,
     "invalid-job",
-    "unstorable-json",
     "unstorable-secret",
     "forbidden-resource",
     "feed-not-found",

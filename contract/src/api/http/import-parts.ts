@@ -5,10 +5,10 @@ import { pageQuery } from "../page.ts";
 import { json } from "./define/headers.ts";
 import { contentEncoding, idParameter } from "./define/parameters.ts";
 import { defineRoute } from "./define/route.ts";
+import { rowFiles } from "./create-import.ts";
 
 const tags: [string] = ["Imports"];
 const params = idParameter("import");
-const file = { schema: { type: "string" as const } };
 
 export const putImportPart = defineRoute({
   operationId: "putImportPart",
@@ -46,16 +46,7 @@ export const putImportPart = defineRoute({
         example: "sha-256=:X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=:",
       }),
     }),
-    body: {
-      required: true,
-      content: {
-        "text/csv": { ...file, example: "zip_code,city\n00501,Holtsville\n" },
-        "application/x-ndjson": {
-          ...file,
-          example: '{"zip_code":"00501","city":"Holtsville"}\n',
-        },
-      },
-    },
+    body: { required: true, content: rowFiles },
   },
   responses: {
     200: {

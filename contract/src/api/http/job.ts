@@ -3,7 +3,7 @@ import { JobChanges } from "../job-options.ts";
 import { Job, JobDetail } from "../job.ts";
 import { jobTag, json, locationBelow, notModified, preferenceApplied } from "./define/headers.ts";
 import { idParameter, Prefer } from "./define/parameters.ts";
-import { defineRoute } from "./define/route.ts";
+import { bodyProblems, defineRoute } from "./define/route.ts";
 
 const tags: [string] = ["Jobs"];
 
@@ -85,16 +85,13 @@ export const changeJob = defineRoute({
   },
   problems: [
     "empty-body",
-    "invalid-json",
+    ...bodyProblems,
     "invalid-parameter",
     "forbidden-resource",
     "job-not-found",
     "job-active",
     "job-ended",
-    "body-too-large",
-    "unsupported-media-type",
     "invalid-job",
-    "unstorable-json",
     "precondition-required",
     "at-capacity",
   ],

@@ -4,7 +4,7 @@ import { Operation, OperationPage, OperationPreview } from "../operation.ts";
 import type { JobTypeRegistry } from "../registry.ts";
 import { json, locationBelow } from "./define/headers.ts";
 import { idParameter } from "./define/parameters.ts";
-import { defineRoute } from "./define/route.ts";
+import { bodyProblems, defineRoute } from "./define/route.ts";
 
 const tags: [string] = ["Operations"];
 const params = idParameter("operation");
@@ -41,12 +41,9 @@ export function createOperationRoutes({ schemas }: JobTypeRegistry) {
     },
     problems: [
       "empty-body",
-      "invalid-json",
-      "body-too-large",
-      "unsupported-media-type",
+      ...bodyProblems,
       "too-many-operations",
       "invalid-operation",
-      "unstorable-json",
       "at-capacity",
     ],
   });
