@@ -6,7 +6,7 @@ import { cancelJobs } from "@toril/contract/engine/jobs/change/cancel";
 import { retryJobs } from "@toril/contract/engine/jobs/change/retry";
 import { createKeyRing } from "@toril/contract/engine/secrets/key-ring";
 import { recordMissed } from "@toril/contract/engine/webhooks/record-missed";
-import { recordImportDone } from "@toril/contract/engine/webhooks/record-import-done";
+import { recordImportDone } from "@toril/contract/engine/webhooks/record-events";
 import { sealSigningSecret } from "@toril/contract/engine/webhooks/sealed-secret";
 import { createSigningSecret } from "@toril/contract/engine/webhooks/signature";
 import { WebhookDefinition } from "@toril/contract/api/webhooks/webhook";

@@ -4,7 +4,7 @@ import type { EndpointRow } from "@toril/contract/engine/push/endpoint-ledger";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import { openSigningSecret } from "@toril/contract/engine/webhooks/sealed-secret";
 import { createSignatureHeaders } from "@toril/contract/engine/webhooks/signature";
-import { parseRetryAfter } from "../safe-fetch/retry-after.ts";
+import { parseRetryAfter } from "../safe-fetch/response-times.ts";
 import type { PostOutcome, SafePost } from "../safe-fetch/safe-post.ts";
 import { FinishLaterError, type LeasedContext } from "../worker/finish-later.ts";
 import { type Handler, NonRetryableError, RetryAfterError } from "../worker/handler.ts";

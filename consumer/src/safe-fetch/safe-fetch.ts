@@ -2,9 +2,8 @@ import type { IncomingMessage } from "node:http";
 import { createByteBudget, type HeldBytes } from "./byte-budget.ts";
 import { openUrl, getRedirect, findUrlFault, type Validators } from "./open-url.ts";
 import { createGuardedLookup, isPublicAddress, PrivateAddressError } from "./public-lookup.ts";
-import { getFreshUntil } from "./fresh-until.ts";
 import { readBody } from "./read-body.ts";
-import { parseRetryAfter } from "./retry-after.ts";
+import { getFreshUntil, parseRetryAfter } from "./response-times.ts";
 
 /** Result of a fetch. `refused` is permanent, `failed` may be retried; `code` is the HTTP status of a response. */
 export type FetchedDocument =

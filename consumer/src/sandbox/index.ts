@@ -1,4 +1,4 @@
-export { defineSandbox } from "./define-sandbox.ts";
+export { defineSandbox } from "./serve-thread.ts";
 export type {
   SandboxContext,
   SandboxedHandler,

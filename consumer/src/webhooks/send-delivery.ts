@@ -4,7 +4,7 @@ import { toStorableText } from "@toril/contract/api/json/json";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import { openSigningSecret } from "@toril/contract/engine/webhooks/sealed-secret";
 import { createSignatureHeaders } from "@toril/contract/engine/webhooks/signature";
-import { parseRetryAfter } from "../safe-fetch/retry-after.ts";
+import { parseRetryAfter } from "../safe-fetch/response-times.ts";
 import type { PostOutcome, SafePost } from "../safe-fetch/safe-post.ts";
 import type { AttemptReport, ClaimedDelivery } from "./claim-deliveries.ts";
 import { getRetryDelay, type RetryRules } from "./retry-delay.ts";

@@ -5,15 +5,16 @@ import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
 import type { BulkRequest } from "@toril/contract/engine/jobs/enqueue/insert-bulk";
 import { createNewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
+import { z } from "zod";
 import { readJson } from "../http/body.ts";
 import { getOrigin, requirePermitted } from "../http/caller.ts";
+import { decodeCursor, encodeCursor } from "../http/cursor.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import { handle, type HandledRoute } from "../http/route.ts";
 import { toJobProblem } from "../jobs/job-problem.ts";
 import type { Reads } from "../stores/reads.ts";
-import { decodePosition, encodePosition } from "./feed-cursor.ts";
-import { createFeedLedger, resumeFeed, toFeed } from "./feed-ledger.ts";
+import { createFeedLedger, type FeedPosition, resumeFeed, toFeed } from "./feed-ledger.ts";
 
 export interface FeedRoutesDeps {
   api: Api;
@@ -89,4 +90,30 @@ function requirePermittedFeeds(context: RequestContext): void {
 
 function toHeaders({ id }: { id: string }) {
   return { Location: `/v1/jobs/${id}` };
+}
+
+/** The source is percent-encoded: a cursor has only Latin-1 characters. */
+const Position = z
+  .string()
+  .regex(/^[0-9a-f]{32} [\w%.!~*'()-]+$/)
+  .refine((text) => decodeSource(text) !== undefined);
+
+function encodePosition({ source, hash }: FeedPosition): string {
+  return encodeCursor(`${hash} ${encodeURIComponent(source)}`);
+}
+
+/** Throws a problem for a cursor that this API did not return. */
+function decodePosition(cursor: string): FeedPosition {
+  const text = decodeCursor(cursor, Position);
+  return { hash: text.slice(0, 32), source: decodeSource(text) ?? "" };
+}
+
+function decodeSource(text: string): string | undefined {
+  try {
+    const source = decodeURIComponent(text.slice(33));
+    // Postgres refuses it.
+    return source.includes("\0") ? undefined : source;
+  } catch {
+    return undefined;
+  }
 }

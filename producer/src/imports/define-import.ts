@@ -1,7 +1,7 @@
 import type { Import, ImportDefinition } from "@toril/contract/api/import";
 import type { Callback } from "@toril/contract/engine/webhooks/callbacks";
 import type { ImportHeader } from "@toril/contract/engine/postgres/tables";
-import { recordImportDone } from "@toril/contract/engine/webhooks/record-import-done";
+import { recordImportDone } from "@toril/contract/engine/webhooks/record-events";
 import type { ISql } from "postgres";
 import { ProblemError } from "../http/problem.ts";
 import { findImport } from "./read-import.ts";

@@ -2,7 +2,7 @@ import type { ISql, TransactionSql } from "postgres";
 import type { Import } from "@toril/contract/api/import";
 import type { ImportViewer } from "../http/caller.ts";
 import { mayBeDeleted } from "@toril/contract/engine/postgres/retention-marks";
-import { recordImportDone } from "@toril/contract/engine/webhooks/record-import-done";
+import { recordImportDone } from "@toril/contract/engine/webhooks/record-events";
 import {
   findImport,
   findImports,

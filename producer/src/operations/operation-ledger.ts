@@ -5,8 +5,7 @@ import { createJobId } from "@toril/contract/engine/jobs/enqueue/job-id";
 import type { Operation, OperationPreview, OperationRequest } from "@toril/contract/api/operation";
 import type { OperationOwner, OperationViewer } from "../http/caller.ts";
 import type { StoreEarlyResponse } from "../http/request-context.ts";
-import { lockCreation } from "../stores/creation-lock.ts";
-import type { TenantLedger } from "../stores/postgres.ts";
+import { lockCreation, type TenantLedger } from "../stores/postgres.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { Reads } from "../stores/reads.ts";
 

@@ -19,8 +19,7 @@ import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import { recordRuns } from "@toril/contract/engine/schedules/schedule-runs";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { ISql } from "postgres";
-import { lockCreation } from "../stores/creation-lock.ts";
-import type { TenantLedger } from "../stores/postgres.ts";
+import { lockCreation, type TenantLedger } from "../stores/postgres.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { Reads } from "../stores/reads.ts";
 

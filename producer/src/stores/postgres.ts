@@ -1,5 +1,5 @@
 import { postgres } from "@toril/contract/engine/postgres/driver";
-import type { Sql } from "postgres";
+import type { ISql, Sql } from "postgres";
 import { arrayTypes } from "@toril/contract/engine/postgres/array-types";
 import {
   createLedger,
@@ -102,4 +102,19 @@ export function connectLedgers(url: string, timeoutMs: number): Ledgers {
       await Promise.all(Object.values(ledgers).map((ledger) => ledger.close()));
     },
   };
+}
+
+/** Numbers that no other advisory lock uses. */
+const locks = { operations: 7_413_004, schedules: 7_413_005, webhooks: 7_413_007 } as const;
+
+/**
+ * Serializes the creation of a tenant's resources of one kind until the transaction ends. Count existing resources only
+ * under this lock: concurrent requests could each see a free slot and exceed the limit together.
+ */
+export async function lockCreation(
+  tx: ISql,
+  kind: keyof typeof locks,
+  tenant: string,
+): Promise<void> {
+  await tx`select pg_advisory_xact_lock(${locks[kind]}, hashtext(${tenant}))`;
 }

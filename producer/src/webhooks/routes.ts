@@ -7,14 +7,14 @@ import {
   WebhookDefinition,
   WebhookName,
 } from "@toril/contract/api/webhooks/webhook";
-import type { z } from "zod";
+import type { DeliveryPosition } from "@toril/contract/engine/webhooks/delivery-ledger";
+import { z } from "zod";
 import { hasBody, readJson } from "../http/body.ts";
 import { decodeCursor, encodeCursor } from "../http/cursor.ts";
 import { isNotModified, requirePreconditions, toEtag } from "../http/etag.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import { handle, type HandledRoute } from "../http/route.ts";
-import { decodePosition, encodePosition } from "./delivery-cursor.ts";
 import {
   findUnknown,
   isVisible,
@@ -138,4 +138,16 @@ function parse<Output>(schema: z.ZodType<Output>, value: unknown): Output {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   throw new ProblemError("invalid-webhook", undefined, fieldErrors(parsed.error.issues));
+}
+
+const Position = z.string().regex(/^\d{1,18}_[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+
+/** Encodes a position in the list of deliveries as an opaque cursor. */
+function encodePosition({ createdMicros, id }: DeliveryPosition): string {
+  return encodeCursor(`${createdMicros}_${id}`);
+}
+
+function decodePosition(cursor: string): DeliveryPosition {
+  const [createdMicros = "", id = ""] = decodeCursor(cursor, Position).split("_");
+  return { createdMicros, id };
 }

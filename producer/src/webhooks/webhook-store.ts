@@ -33,8 +33,7 @@ import { toEtag } from "../http/etag.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import type { Idempotency } from "../idempotency/idempotency.ts";
-import { lockCreation } from "../stores/creation-lock.ts";
-import type { TenantLedger } from "../stores/postgres.ts";
+import { lockCreation, type TenantLedger } from "../stores/postgres.ts";
 import type { Reads } from "../stores/reads.ts";
 
 /** A webhook, and its secret if the request created it. */

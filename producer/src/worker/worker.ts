@@ -21,14 +21,15 @@ import { takeScriptUrl } from "@toril/contract/engine/redis/take";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { ConnectionLimit } from "../events/connection-limit.ts";
 import { createExtendLeases } from "./extend-leases.ts";
-import { createFinishJobs } from "./finish-jobs.ts";
-import { createFindEnded } from "./find-ended.ts";
+import { createFinishJobs, type FinishJobsDeps } from "./finish-jobs.ts";
 import { createJobWaiters, type JobWaitersDeps } from "./job-waiters.ts";
 import { createPullQueues } from "./pull-queues.ts";
 import { workerRoutes } from "./routes.ts";
 import { createTakeJobs } from "./take-jobs.ts";
 import { createWorkAccess } from "./work-access.ts";
 import { createWorkerHeartbeats } from "./worker-heartbeats.ts";
+import type { JobColumns } from "@toril/contract/engine/postgres/tables";
+import { bullId } from "@toril/contract/engine/redis/names";
 
 export interface WorkerDeps {
   jobTypes: JobTypeRegistry;
@@ -147,5 +148,27 @@ export function createWorker(deps: WorkerDeps) {
       await webhooks.close();
       await queues.close();
     },
+  };
+}
+
+/** Creates the function that finds leases whose job has ended in the ledger; returns their BullMQ ids. */
+function createFindEnded(ledger: AttemptLedger): FinishJobsDeps["findEnded"] {
+  return async (leases) => {
+    const ids = leases.map(({ id }) => id);
+    const rows = await ledger.retryUntilAvailable(
+      (sql) => sql<Pick<JobColumns, "id" | "generation" | "status" | "queue">[]>`
+        select id, generation, status, queue from jobs where id = any(${ids}::uuid[])`,
+    );
+    const byId = new Map(rows.map((row) => [row.id, row]));
+    return new Set(
+      leases.flatMap(({ id, lease: { queue, generation } }) => {
+        const row = byId.get(id);
+        const hasEnded =
+          row?.queue === queue &&
+          (row.generation > generation ||
+            (row.generation === generation && row.status !== "pending"));
+        return hasEnded ? bullId(id, generation) : [];
+      }),
+    );
   };
 }

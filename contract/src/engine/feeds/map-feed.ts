@@ -1,9 +1,14 @@
 import type { AtomFeed, DcNs, DcTermsNs, JsonFeed, MediaNs, RdfFeed, RssFeed } from "feedsmith";
 import { toIsoDate } from "./feed-date.ts";
 import type { FeedItem } from "../../api/feeds/feed-item.ts";
-import { joinBases, resolveLink } from "./feed-link.ts";
-import { joinPersons } from "./feed-person.ts";
-import { cleanLine, cleanText, htmlToLine } from "./feed-text.ts";
+import {
+  cleanLine,
+  cleanText,
+  htmlToLine,
+  joinBases,
+  joinPersons,
+  resolveLink,
+} from "./feed-text.ts";
 
 /** An item as its feed has it: the guid may be missing, and several revisions may share a guid. */
 export interface DraftItem extends Omit<FeedItem, "source" | "guid"> {

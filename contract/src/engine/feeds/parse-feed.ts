@@ -1,5 +1,5 @@
+import { createHash } from "node:crypto";
 import { decodeFeed } from "./decode-feed.ts";
-import { getGuid } from "./feed-guid.ts";
 import type { FeedItem } from "../../api/feeds/feed-item.ts";
 import { feedLimits } from "../../api/limits.ts";
 import type { DraftItem } from "./map-feed.ts";
@@ -49,4 +49,22 @@ export function parseFeed(
 function getLength({ title, link, author, summary, content, categories }: DraftItem): number {
   const texts = [title, link, author, summary, content, ...categories];
   return texts.reduce((length, text) => length + (text?.length ?? 0), 0);
+}
+
+/** Returns the guid of an item, else its link, else a hash of its content. The same item always gets the same guid. */
+function getGuid(item: DraftItem): string {
+  const own = item.guid ?? item.link;
+  if (own !== null && new TextEncoder().encode(own).length <= feedLimits.guidBytes) return own;
+  return `sha256:${sha256(own ?? toContent(item))}`;
+}
+
+function toContent(item: DraftItem): string {
+  const { title, author, publishedAt, summary, content, categories, digest } = item;
+  const fields = [title, author, publishedAt, summary, content];
+  const isBlank = categories.length === 0 && fields.every((field) => field === null);
+  return isBlank && digest !== undefined ? digest : JSON.stringify([...fields, categories]);
+}
+
+function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
 }

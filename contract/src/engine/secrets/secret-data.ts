@@ -1,6 +1,5 @@
 import { type FindSecretFields, secretShown } from "../../api/job-data/secret-fields.ts";
-import type { KeyRing } from "./key-ring.ts";
-import { isSealed, parseSealed } from "./sealed.ts";
+import { isSealed, type KeyRing, parseSealed } from "./key-ring.ts";
 
 /** The job that secrets belong to; they cannot be decrypted for another one. */
 export interface SecretOwner {

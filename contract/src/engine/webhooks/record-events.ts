@@ -1,3 +1,5 @@
+import type { ISql } from "postgres";
+
 /**
  * SQL that records the events of webhooks in the statement that ends jobs: neither of them commits without the other.
  * The fragments have no parameters. The id of a delivery is a hash of event and webhook, so that an event that is
@@ -81,3 +83,11 @@ export const importEvents = `import_events as (${insertDeliveries({
   condition: `counted_imports.status = 'received' and counted_imports.accepted <=
         counted_imports.completed + counted_imports.dead + counted_imports.cancelled + counted_imports.expired`,
 })})`;
+
+/** Records the events of an import if its body was read and its jobs have all ended, in the transaction that ends its body. */
+export async function recordImportDone(tx: ISql, id: string): Promise<void> {
+  await tx`
+    with counted_imports as (select ${tx.unsafe(countedImportColumns)} from imports where id = ${id}),
+    ${tx.unsafe(importEvents)}
+    select 1`;
+}

@@ -1,5 +1,4 @@
-import type { KeyRing } from "../secrets/key-ring.ts";
-import { isSealed } from "../secrets/sealed.ts";
+import { isSealed, type KeyRing } from "../secrets/key-ring.ts";
 
 /** Encrypts a signing secret if the service has encryption keys; otherwise the ledger keeps it as text. */
 export function sealSigningSecret(

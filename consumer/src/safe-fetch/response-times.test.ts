@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { getFreshUntil } from "./fresh-until.ts";
+import { getFreshUntil } from "./response-times.ts";
 
 test.each<[string, string | undefined, number | null]>([
   ["max-age=60", undefined, 60],
