@@ -87,6 +87,6 @@ function findChildren(pid: number): number[] {
 
 /** Picks a port that no other test takes while a server is down: parallel test workers use separate ranges. */
 export const stablePort = createPortPicker(
-  15_000 + (Number(process.env["BUN_TEST_WORKER_ID"] ?? 0) % 3) * 5_000,
-  5_000,
+  15_000 + (Number(process.env["BUN_TEST_WORKER_ID"] ?? 0) % 4) * 3_750,
+  3_750,
 );
