@@ -30,15 +30,14 @@ type Variables = Readonly<Record<string, string>>;
 /** Directory with the programs of the images, which start in half the CPU time of the sources. */
 const programs = process.env["TEST_PROGRAMS"];
 
-function bundled(command: "bun" | "node", script: string): { program?: Program } {
-  if (programs === undefined) return {};
-  return {
-    program: { command: join(root, "node_modules/.bin", command), args: [join(programs, script)] },
-  };
+/** Returns the bundled program, or undefined if the tests run without bundles. */
+export function findBundled(command: "bun" | "node", script: string): Program | undefined {
+  if (programs === undefined) return undefined;
+  return { command: join(root, "node_modules/.bin", command), args: [join(programs, script)] };
 }
 
-const producerProgram = bundled("bun", "producer/main.js");
-const consumerProgram = bundled("node", "consumer/main.js");
+const producerProgram = findBundled("bun", "producer/main.js");
+const consumerProgram = findBundled("node", "consumer/main.js");
 
 export interface Stack extends AsyncDisposable {
   readonly redis: Store;
@@ -141,7 +140,7 @@ export async function startStack({
     const running = await startRestartable(() =>
       start({
         root,
-        ...program,
+        ...(program && { program }),
         name,
         port,
         env: env(typeof more === "function" ? more(port) : more),

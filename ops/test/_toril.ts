@@ -1,11 +1,24 @@
 import { join } from "node:path";
 
-import { root } from "./_stack.ts";
+import type { Program } from "../dev/processes.ts";
+import { findBundled, root } from "./_stack.ts";
 
-/** Runs `bun run toril ...args` as a process. */
-export async function toril(args: string, env: Record<string, string> = {}) {
+/** `bun run toril`, of the sources. */
+export const torilSources: Program = {
+  command: join(root, "node_modules/.bin/bun"),
+  args: ["run", "toril"],
+};
+
+const torilProgram = findBundled("bun", "producer/toril.js") ?? torilSources;
+
+/** Runs the command line of the image, or another one, as a process. */
+export async function toril(
+  args: string,
+  env: Record<string, string> = {},
+  program: Program = torilProgram,
+) {
   const words = args.split(" ").filter(Boolean);
-  const child = Bun.spawn([join(root, "node_modules/.bin/bun"), "run", "toril", ...words], {
+  const child = Bun.spawn([program.command, ...program.args, ...words], {
     cwd: root,
     env: { PATH: process.env["PATH"], ...env },
     stdio: ["ignore", "pipe", "pipe"],

@@ -4,13 +4,19 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
 import { echo, postJob } from "./_api.ts";
-import { root, startStack, type Stack } from "./_stack.ts";
+import { findBundled, root, startStack, type Stack } from "./_stack.ts";
 
 const bin = join(root, "node_modules/.bin");
 const programs = {
-  producer: [join(bin, "bun"), "producer/src/main.ts"],
-  consumer: [join(bin, "node"), "consumer/src/main.ts"],
-  migrate: [join(bin, "bun"), "ops/dev/migrate.ts"],
+  producer: findBundled("bun", "producer/main.js") ?? {
+    command: join(bin, "bun"),
+    args: ["producer/src/main.ts"],
+  },
+  consumer: findBundled("node", "consumer/main.js") ?? {
+    command: join(bin, "node"),
+    args: ["consumer/src/main.ts"],
+  },
+  migrate: { command: join(bin, "bun"), args: ["ops/dev/migrate.ts"] },
 };
 type Program = keyof typeof programs;
 
@@ -110,7 +116,8 @@ describe("with stores", () => {
 });
 
 async function _run(program: Program, env: Record<string, string>) {
-  const started = Bun.spawn(programs[program], {
+  const { command, args } = programs[program];
+  const started = Bun.spawn([command, ...args], {
     cwd: root,
     env: { PATH: process.env["PATH"], ...env },
     stdio: ["ignore", "ignore", "pipe"],

@@ -3,12 +3,15 @@ import { createClient, TorilError } from "@toril/client";
 
 import { echo } from "./_api.ts";
 import { startStack, type Stack } from "./_stack.ts";
-import { toril } from "./_toril.ts";
+import { toril, torilSources } from "./_toril.ts";
 
 const missing = { DATABASE_URL: "postgres://nobody@127.0.0.1:1/nothing" };
 
 test("toril exits with 0 after the help, with 2 for invalid arguments, and with 1 if the ledger is unavailable", async () => {
-  expect(await toril("help", missing)).toMatchObject({ code: 0, errors: expect.any(String) });
+  expect(await toril("help", missing, torilSources)).toMatchObject({
+    code: 0,
+    errors: expect.any(String),
+  });
   const invalid = await toril("keys create", missing);
   expect(invalid).toMatchObject({ code: 2, output: "" });
   expect(invalid.errors).toContain("--name");
