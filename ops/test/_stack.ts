@@ -176,7 +176,7 @@ export async function startStack({
     redisClient,
     env,
     ...startMore,
-    async until(what, probe, timeoutMs = 30_000) {
+    async until(what, probe, timeoutMs = 120_000) {
       try {
         return await until(what, probe, { timeoutMs });
       } catch (error) {

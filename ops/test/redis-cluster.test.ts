@@ -69,8 +69,13 @@ test("in a Cluster, queues can be drained, cleaned and limited", async () => {
   const dead = await client.createJob({ ...echo("fails", { failures: 9 }), attempts: 1 });
   await ends(dead.id, "dead");
   const failed = { state: "failed", olderThanMs: 0 } as const;
-  expect((await client.cleanQueue("default", failed)).removed).toBeGreaterThan(0);
-  expect((await client.getQueue("default")).counts.failed).toBe(0);
+  let removed = 0;
+  // The ledger has the end of a job before Redis has.
+  await stack.until("the failed jobs are removed", async () => {
+    removed += (await client.cleanQueue("default", failed)).removed;
+    const { counts } = await client.getQueue("default");
+    return (removed > 0 && counts.failed === 0) || undefined;
+  });
   expect(await getStatus(dead.id)).toBe("dead");
 
   const rateLimit = { max: 5, durationMs: 1000 };

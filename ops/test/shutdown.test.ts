@@ -16,8 +16,8 @@ afterAll(() => stack[Symbol.asyncDispose]());
 
 test("on SIGTERM a consumer completes its active jobs, leaves the waiting jobs to the next consumer and exits with 0", async () => {
   const { client, sql, redisClient, until } = stack;
-  const consumer = await stack.startConsumer({ WORKER_CONCURRENCY: "5" });
-  await client.createJobs(Array.from({ length: 12 }, () => echo("steady", { sleepMs: 1000 })));
+  const consumer = await stack.startConsumer({ WORKER_CONCURRENCY: "5", DRAIN_MS: "30000" });
+  await client.createJobs(Array.from({ length: 12 }, () => echo("steady", { sleepMs: 2000 })));
   // Redis may call jobs active that the consumer has not started: on SIGTERM it requeues them.
   await until("five jobs have started", async () => {
     const metrics = await (await fetch(`${consumer.url}/metrics`)).text();
