@@ -24,6 +24,7 @@ export async function _openIssuer(audience: string) {
   let published: JWK[] = [current.jwk];
   const requested: string[] = [];
   let port = 0;
+  let tokenStatus: number | undefined;
   let people: ReturnType<typeof _createAuthorizationServer> | undefined;
   let server = open();
   const url = `http://127.0.0.1:${port}/realm`;
@@ -43,6 +44,9 @@ export async function _openIssuer(audience: string) {
           });
         }
         if (pathname === "/keys") return Response.json({ keys: published });
+        if (tokenStatus !== undefined && pathname === "/realm/token") {
+          return new Response("<h1>Not now</h1>", { status: tokenStatus });
+        }
         return (await people?.respond(request)) ?? new Response(null, { status: 404 });
       },
     });
@@ -106,6 +110,10 @@ export async function _openIssuer(audience: string) {
     },
     publish(keys: JWK[]) {
       published = keys;
+    },
+    /** Answers requests for tokens with this status; undefined: as before. */
+    refuseTokens(status: number | undefined) {
+      tokenStatus = status;
     },
     stop: () => server.stop(true),
     comeBack() {

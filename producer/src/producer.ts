@@ -70,6 +70,7 @@ export async function openProducer(
       readFiles: createConsoleFiles(),
       session: createSession({
         authorize: auth.authorize,
+        penalty: auth.penalty,
         signInAudit: createSignInAudit(audit),
         issuer: signIn && createIssuerSignIn(signIn, { identify: auth.identify, log }),
       }),

@@ -20,6 +20,7 @@ let stores: _Stores;
 let issuer: _Issuer;
 let people: ReturnType<_Issuer["openForPeople"]>;
 let producers: [_Producer, _Producer];
+let settings: Record<string, string>;
 let signAccessToken: () => Promise<string>;
 
 beforeAll(async () => {
@@ -31,7 +32,7 @@ beforeAll(async () => {
     redirectUri: `${origin}/console/session/callback`,
     signAccessToken: () => signAccessToken(),
   });
-  const settings = {
+  settings = {
     OIDC_ISSUER: issuer.url,
     OIDC_AUDIENCE: audience,
     OIDC_CLIENT_ID: client.clientId,
@@ -222,13 +223,46 @@ test("while the issuer is unavailable, the sign-in says so, and sessions go on",
   }
 });
 
+test.each([502, 429])("a status %d of the issuer ends no session", async (status) => {
+  const browser = openBrowser();
+  await browser.visit(0, await browser.begin());
+  issuer.refuseTokens(status);
+  try {
+    const options = { method: "POST", headers: fromConsole };
+    const refreshed = await browser.visit(0, "/console/session/refresh", options);
+    _expectProblem(refreshed, "at-capacity");
+    expect(browser.cookies.has("__Host-toril-refresh")).toBe(true);
+  } finally {
+    issuer.refuseTokens(undefined);
+  }
+});
+
+test("an address that failed to sign in too often causes no further requests to the issuer", async () => {
+  const producer = await _startProducer(stores, { ...settings, WRONG_KEYS_PER_MINUTE: "2" });
+  try {
+    const headers = { ...fromConsole, Cookie: "__Host-toril-refresh=guessed" };
+    const refresh = () => producer.request("/console/session/refresh", { method: "POST", headers });
+    for (const _ of [1, 2]) _expectProblem(await refresh(), "unauthenticated");
+    const browser = openBrowser();
+    const back = await browser.begin();
+    issuer.requested();
+    _expectProblem(await refresh(), "too-many-failed-logins");
+    const Cookie = `__Host-toril-sign-in=${browser.cookies.get("__Host-toril-sign-in")!}`;
+    const refused = await producer.request(back, { headers: { Cookie } });
+    expect(refused.headers.getSetCookie().join()).not.toContain("toril-session=");
+    expect(issuer.requested()).not.toContain("/realm/token");
+  } finally {
+    await producer.close();
+  }
+});
+
 test("the client needs the issuer and the public address", async () => {
-  const settings = { OIDC_CLIENT_ID: "console" };
+  const client = { OIDC_CLIENT_ID: "console" };
   const oidc = { OIDC_ISSUER: issuer.url, OIDC_AUDIENCE: audience };
   for (const wrong of [
-    settings,
-    { ...settings, ...oidc },
-    { ...settings, ...oidc, PUBLIC_URL: `${origin}/toril` },
+    client,
+    { ...client, ...oidc },
+    { ...client, ...oidc, PUBLIC_URL: `${origin}/toril` },
   ]) {
     await expect(_startProducer(stores, wrong)).rejects.toThrow(ConfigError);
   }

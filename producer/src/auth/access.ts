@@ -105,7 +105,8 @@ function otherTenant(): ProblemError {
   );
 }
 
-function tooManyFailedLogins(seconds: number): ProblemError {
+/** Refuses an address that failed to log in too often. */
+export function tooManyFailedLogins(seconds: number): ProblemError {
   const detail = `Too many failed logins from this address. Retry in ${seconds} s.`;
   return new ProblemError("too-many-failed-logins", detail, undefined, {
     headers: { "Retry-After": String(seconds) },

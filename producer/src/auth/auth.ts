@@ -4,7 +4,7 @@ import { connectLedger } from "../stores/postgres.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import { type Authorize, createAuthorize } from "./access.ts";
 import { type Authenticator, createAuthenticator, type Identity } from "./authenticator.ts";
-import { createFailedLoginPenalty } from "./failed-login-penalty.ts";
+import { createFailedLoginPenalty, type FailedLoginPenalty } from "./failed-login-penalty.ts";
 import { hasSameRestrictions } from "./principal.ts";
 import { openKeyTable } from "./key-table.ts";
 import { createKeyUses } from "./key-uses.ts";
@@ -13,6 +13,7 @@ import { type OidcSettings, openOidc } from "./oidc/oidc.ts";
 
 export interface Auth {
   authorize: Authorize;
+  penalty: FailedLoginPenalty;
   /** Identifies the caller by an Authorization header. */
   identify(authorization: string): Identity | Promise<Identity>;
   /** Whether a request that was authorized before would still be, with the same restrictions. */
@@ -76,6 +77,7 @@ export async function openAuth(settings: AuthSettings): Promise<Auth> {
   const authorize = createAuthorize({ authenticator: created, penalty });
   return {
     authorize,
+    penalty,
     identify: (authorization) => created.identify(authorization, false),
     async isAuthorized(context) {
       const { accessRule, principal } = context;

@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import type { ProblemKind } from "@toril/contract/api/problem";
 import type { SignInAudit } from "../audit/sign-in-audit.ts";
+import type { FailedLoginPenalty } from "../auth/failed-login-penalty.ts";
 import {
   forgetError,
   forgetPending,
@@ -16,11 +17,13 @@ import { withPolicy } from "./page.ts";
 
 export interface IssuerRoutesDeps {
   issuer: IssuerSignIn | undefined;
+  penalty: FailedLoginPenalty;
   signInAudit: SignInAudit;
 }
 
 /** Serves the sign-in at the OpenID Connect issuer, and what the sign-in page needs to know. */
-export function createIssuerRoutes({ issuer, signInAudit }: IssuerRoutesDeps): Hono<AppEnv> {
+export function createIssuerRoutes(deps: IssuerRoutesDeps): Hono<AppEnv> {
+  const { issuer, penalty, signInAudit } = deps;
   const routes = new Hono<AppEnv>();
 
   routes.get("/", (c) => {
@@ -63,11 +66,21 @@ export function createIssuerRoutes({ issuer, signInAudit }: IssuerRoutesDeps): H
       const reason = "The sign-in took longer than 10 minutes, or began in another browser.";
       return fail(reason, "unauthenticated");
     }
+    const address = c.env.address();
+    // Anyone can send a cookie and a code: the issuer must not be asked about each of them.
+    const seconds = penalty.secondsLeft(address);
+    if (seconds > 0) {
+      const reason = `Too many failed logins from this address. Retry in ${seconds} s.`;
+      return hop(to, [forgetPending(isSecure), keepError(isSecure, reason)]);
+    }
     const completed = await complete(`?${getQuery(c.env).toString()}`, pending);
     if (completed.status === "unavailable") {
       return fail("The OpenID Connect issuer is unavailable.", "at-capacity");
     }
-    if (completed.status === "refused") return fail(completed.reason, "unauthenticated");
+    if (completed.status === "refused") {
+      penalty.countFailure(address);
+      return fail(completed.reason, "unauthenticated");
+    }
     c.env.principal = completed.principal;
     await signInAudit.record(c.env, "signIn");
     return hop(to, [forgetPending(isSecure), forgetError(isSecure), ...completed.cookies]);

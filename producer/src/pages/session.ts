@@ -1,12 +1,13 @@
 import { Hono } from "hono";
 import type { SignInAudit } from "../audit/sign-in-audit.ts";
 import { anyKey } from "../auth/access-rule.ts";
-import type { Authorize } from "../auth/access.ts";
+import { type Authorize, tooManyFailedLogins } from "../auth/access.ts";
 import {
   getBearerToken,
   isSecureOrigin,
   isTrustedConsoleRequest,
 } from "../auth/console-session.ts";
+import type { FailedLoginPenalty } from "../auth/failed-login-penalty.ts";
 import { endSession, readCookie, startSession } from "../auth/sign-in/cookies.ts";
 import type { IssuerSignIn } from "../auth/sign-in/issuer-sign-in.ts";
 import { ProblemError, problemResponse } from "../http/problem.ts";
@@ -15,13 +16,15 @@ import { createIssuerRoutes } from "./issuer-routes.ts";
 
 export interface SessionDeps {
   authorize: Authorize;
+  penalty: FailedLoginPenalty;
   signInAudit: SignInAudit;
   /** Undefined without a client at the OpenID Connect issuer. */
   issuer: IssuerSignIn | undefined;
 }
 
 /** Serves the session of the console: sign-in by key or at the issuer, and sign-out. */
-export function createSession({ authorize, signInAudit, issuer }: SessionDeps): Hono<AppEnv> {
+export function createSession(deps: SessionDeps): Hono<AppEnv> {
+  const { authorize, penalty, signInAudit, issuer } = deps;
   const routes = new Hono<AppEnv>();
 
   routes.post("/", async (c) => {
@@ -55,17 +58,20 @@ export function createSession({ authorize, signInAudit, issuer }: SessionDeps): 
     if (issuer === undefined || refreshToken === undefined || !isTrustedConsoleRequest(headers)) {
       throw new ProblemError("unauthenticated", "The session cannot be refreshed: sign in again.");
     }
+    const seconds = penalty.secondsLeft(c.env.address());
+    if (seconds > 0) throw tooManyFailedLogins(seconds);
     const refreshed = await issuer.refresh(refreshToken);
     if (refreshed.status === "unavailable") {
       throw new ProblemError("at-capacity", "The OpenID Connect issuer is unavailable.");
     }
     if (refreshed.status === "accepted") return setCookies(refreshed.cookies);
+    penalty.countFailure(c.env.address());
     const response = problemResponse(c.env, new ProblemError("unauthenticated", refreshed.reason));
     addCookies(response.headers, endSession(isSecureOrigin(headers)));
     return response;
   });
 
-  routes.route("/", createIssuerRoutes({ issuer, signInAudit }));
+  routes.route("/", createIssuerRoutes({ issuer, penalty, signInAudit }));
   return routes;
 }
 

@@ -119,10 +119,10 @@ function toTokens({
 
 /** Throws `SignInRefused` for a response that refuses or is not valid; other errors may pass. */
 function refuse(error: unknown): never {
-  if (
-    error instanceof oidc.AuthorizationResponseError ||
-    (error instanceof oidc.ResponseBodyError && error.status < 500)
-  ) {
+  const status = getStatus(error);
+  // The issuer, or a proxy before it, is overloaded or restarting.
+  if (status !== undefined && (status === 429 || status >= 500)) throw error;
+  if (error instanceof oidc.AuthorizationResponseError || error instanceof oidc.ResponseBodyError) {
     const { error: code, error_description: description } = error;
     const reason = [code, description].filter(Boolean).join(": ");
     throw new SignInRefused(`The issuer refused: ${reason}`, { cause: error });
@@ -133,4 +133,13 @@ function refuse(error: unknown): never {
     throw new SignInRefused(reason, { cause: error });
   }
   throw error;
+}
+
+/** Returns the status of the response that caused an error. */
+function getStatus(error: unknown): number | undefined {
+  if (error instanceof oidc.ResponseBodyError) return error.status;
+  if (error instanceof oidc.ClientError && error.cause instanceof Response) {
+    return error.cause.status;
+  }
+  return undefined;
 }
