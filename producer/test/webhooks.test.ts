@@ -196,7 +196,8 @@ test("a disabled webhook gets no test event until it is enabled again", async ()
 test("deliveries are listed newest first, by status, and replayed one by one or by time", async () => {
   await _put("orders");
   const ids = (await _deliver("orders", [40, 30, 20, 10])).map(({ id }) => id);
-  await stores.sql`update webhook_deliveries set delivered_at = null where id = ${ids[1]!}`;
+  const callback = "https://example.org/own?token=abc";
+  await stores.sql`update webhook_deliveries set delivered_at = null, url = ${callback} where id = ${ids[1]!}`;
   const at = "/v1/webhooks/orders";
   const first = await _send("GET", `${at}/deliveries?limit=3`);
   expect(first.body.items.map((item: { id: string }) => item.id)).toEqual([ids[3], ids[2], ids[1]]);
@@ -209,7 +210,8 @@ test("deliveries are listed newest first, by status, and replayed one by one or 
   const second = await _send("GET", `${at}/deliveries?limit=3&cursor=${first.body.next}`);
   expect(second.body).toMatchObject({ items: [{ id: ids[0] }], next: null });
   const failed = await _send("GET", `${at}/deliveries?status=failed`);
-  expect(failed.body).toMatchObject({ items: [{ id: ids[1] }], next: null });
+  const shown = { id: ids[1], url: "https://example.org/own?[secret]" };
+  expect(failed.body).toMatchObject({ items: [shown], next: null });
   _expectProblem(await _send("GET", `${at}/deliveries?cursor=nonsense`), "invalid-parameter");
 
   const one = await _send("POST", `${at}/deliveries/${ids[3]}/replay`);
@@ -299,7 +301,7 @@ describe("callback URLs", () => {
     await _put("orders", { url: "https://example.org/", events: ["callback"] });
     await stores.sql`update webhooks set updated_at = now() - interval '1 min'`;
     const [webhook] = await stores.sql`select id from webhooks`;
-    const own = "https://example.org/own";
+    const own = "https://example.org/own?token=abc";
     const bulk = await _ask(`/v1/jobs/bulk?callbackUrl=${url}`, [
       echo(),
       echo({ callbackUrl: own }),
@@ -311,7 +313,7 @@ describe("callback URLs", () => {
       [url, own].map((at) => ({ callback_url: at, callback_webhook: webhook!["id"] })),
     );
     const job = await _send("GET", `/v1/jobs/${ids[1]}`, undefined, { key: writer });
-    expect(job.body.callbackUrl).toBe(own);
+    expect(job.body.callbackUrl).toBe("https://example.org/own?[secret]");
 
     const csv = {
       method: "POST",

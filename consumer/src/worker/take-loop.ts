@@ -63,13 +63,11 @@ export function createTakeLoop(deps: TakeLoopDeps): TakeLoop {
     load: (id) => Job.fromId(worker, id),
     returnValue: deps.returnValue,
   });
-  const workerId = randomUUID();
   const stop = new AbortController();
   const running = new Set<TakenJob>();
   let completed: TakenJob[] = [];
   /** Slots that a call in flight, or the wait for the marker, may fill. */
   let reserved = 0;
-  let calls = 0;
   let callsInFlight = 0;
   let isStarted = false;
   let isPaused = false;
@@ -135,10 +133,9 @@ export function createTakeLoop(deps: TakeLoopDeps): TakeLoop {
   async function send(jobs: readonly TakenJob[], limit: number, tries = 1): Promise<void> {
     reserved += limit;
     callsInFlight += 1;
-    calls += 1;
     try {
-      const token = `${workerId}:${calls}`;
-      const reply = await take({ limit, finished: jobs, token });
+      // Unpredictable: a push endpoint knows the tokens of its own jobs.
+      const reply = await take({ limit, finished: jobs, token: randomUUID() });
       reserved -= limit;
       reply.finished.forEach((result, index) => {
         const job = jobs[index];

@@ -834,7 +834,7 @@ export interface components {
             /** @description The last attempts, oldest first, with start time, duration and worker */
             attemptHistory: components["schemas"]["Attempt"][];
             attempts: components["schemas"]["JobAttempts"];
-            /** @description URL to which the end of the job is reported; null: not reported */
+            /** @description URL to which the end of the job is reported, with its query replaced by `[secret]`; null: not reported */
             callbackUrl: string | null;
             /** @description Numbers of the jobs that this job waits for; null if it has no children */
             children: components["schemas"]["ChildCounts"] | null;

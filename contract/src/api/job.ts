@@ -199,7 +199,8 @@ export const JobDetail = Job.extend({
       "Estimated start time: the due time of a delayed job; for other jobs estimated from the throughput of the last minute; null if there is no estimate. Not part of the ETag",
   }),
   callbackUrl: z.string().nullable().meta({
-    description: "URL to which the end of the job is reported; null: not reported",
+    description:
+      "URL to which the end of the job is reported, with its query replaced by `[secret]`; null: not reported",
   }),
   children: z.union([ChildCounts, z.null()]).meta({
     description: "Numbers of the jobs that this job waits for; null if it has no children",

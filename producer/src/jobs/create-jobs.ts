@@ -7,6 +7,7 @@ import { limits } from "@toril/contract/api/limits";
 import type { StoredResponse } from "@toril/contract/engine/postgres/idempotency";
 import { toProblem } from "@toril/contract/api/problem";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
+import type { Callbacks } from "@toril/contract/engine/webhooks/callbacks";
 import type { Admission } from "../http/admission.ts";
 import type { OperationHandler } from "../http/route.ts";
 import { readBytes } from "../http/body.ts";
@@ -42,14 +43,25 @@ export function createBulkHandler(
     const format = toFormat(c.req.header("content-type"));
     const bytes = await readBytes(c.env, limits.bulkBodyBytes, quota, format.checkBeginning);
     c.env.body = bytes;
+    const { callbackUrl } = c.req.valid("query");
+    // May wait for seconds without work, which must not count against the drain rate.
+    const callbacks =
+      callbackUrl !== undefined || mayHaveCallback(bytes)
+        ? await findCallbacks(c.env, callbackUrl)
+        : undefined;
     // Many requests may have passed the first check together.
     admission.refuseIfLate(principal, bytes.length);
-    return admission.track(principal, bytes.length, enqueueAll(c, bytes, format));
+    return admission.track(principal, bytes.length, enqueueAll(c, bytes, format, callbacks));
   };
 
-  async function enqueueAll(c: Context, bytes: Uint8Array, format: BulkFormat) {
+  async function enqueueAll(
+    c: Context,
+    bytes: Uint8Array,
+    format: BulkFormat,
+    callbacks: Callbacks | undefined,
+  ) {
     const { quota } = c.env;
-    const { atomicity, dryRun, callbackUrl } = c.req.valid("query");
+    const { atomicity, dryRun } = c.req.valid("query");
     const claim = await createLargeClaim(c.env, secretKeys);
 
     async function store(
@@ -69,9 +81,7 @@ export function createBulkHandler(
     }
 
     const origin = getOrigin(c.env);
-    if (callbackUrl !== undefined || mayHaveCallback(bytes)) {
-      origin.callbacks = await findCallbacks(c.env, callbackUrl);
-    }
+    if (callbacks !== undefined) origin.callbacks = callbacks;
     const entries = await parseBulk(bytes, format, {
       jobTypes: c.env.jobTypes,
       origin,

@@ -1,3 +1,4 @@
+import { toShownUrl } from "@toril/contract/engine/webhooks/callbacks";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import type { LiveDetail } from "@toril/contract/engine/redis/live-detail";
 import { type Attempt, attemptLost, type Job, type JobDetail } from "@toril/contract/api/job";
@@ -78,7 +79,7 @@ function toDetail(
         : new Date(processedOn).toISOString(),
     position,
     estimatedStartAt: estimateStart(row, { position, rate, state: current?.state }),
-    callbackUrl: row.callbackUrl,
+    callbackUrl: row.callbackUrl && toShownUrl(row.callbackUrl),
     children: row.childCounts,
     attemptHistory: toAttempts(row, { current, detail }),
     failures: row.failures ?? detail?.failures ?? [],

@@ -62,7 +62,7 @@ export async function rotateEndpoint(
   const [row] = await tx<EndpointRow[]>`
     update push_endpoints set previous_secret = secret, previous_until = now() + ${graceMs}::int * interval '1 ms',
       secret = ${createSecret(existing.id)}
-    where tenant = ${tenant} and type = ${type} returning ${columns(tx)}`;
+    where tenant = ${tenant} and type = ${type} and id = ${existing.id} returning ${columns(tx)}`;
   return row;
 }
 

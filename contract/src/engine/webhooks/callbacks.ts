@@ -1,5 +1,6 @@
 import type { ISql } from "postgres";
 import { isAtOrBelow } from "../../api/webhooks/webhook.ts";
+import { secretShown } from "../../api/job-data/secret-fields.ts";
 import type { WebhookColumns } from "../postgres/tables.ts";
 
 /** A webhook that permits callback URLs. */
@@ -22,6 +23,12 @@ export interface Callbacks {
 export interface Callback {
   url: string;
   webhook: string;
+}
+
+/** Returns a callback URL as responses show it: its query may contain a secret of the receiver. */
+export function toShownUrl(url: string): string {
+  const query = url.indexOf("?");
+  return query === -1 ? url : `${url.slice(0, query)}?${secretShown}`;
 }
 
 /** A change is committed at the latest this long after it began. */

@@ -6,6 +6,7 @@ import type {
   WebhookDelivery,
 } from "../../api/webhooks/delivery.ts";
 import type { WebhookDeliveryColumns } from "../postgres/tables.ts";
+import { toShownUrl } from "./callbacks.ts";
 
 type DeliveryRow = Omit<WebhookDeliveryColumns, "webhookId" | "dueSince"> & {
   /** Microseconds: the cursor of the list. */
@@ -121,7 +122,7 @@ function toDelivery(row: DeliveryRow): WebhookDelivery {
   return {
     id,
     event,
-    url,
+    url: url && toShownUrl(url),
     status: getStatus(row),
     payload: row.payload as Record<string, unknown>,
     attempts,
