@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 /**
  * Where the processes find the keys for secrets: the caller's own, or a file beside the data, made the first time.
- * Whoever keeps the data keeps the file: without it, no secret in the data can be read again.
+ * Keep the file with the data: without it, no secret in the data can be read again.
  */
 export function keepSecretKeys(dataDir: string, env: NodeJS.ProcessEnv): Record<string, string> {
   if (env["SECRET_KEYS"] || env["SECRET_KEYS_FILE"]) return {};

@@ -20,7 +20,7 @@ export async function checkService(
     findings.push({
       check: "service-open",
       severity: "error",
-      problem: `${url} accepts requests without a key: whoever reaches it can read, enqueue and cancel all jobs`,
+      problem: `${url} accepts requests without a key: every client that reaches it can read, enqueue and cancel all jobs`,
       remedy:
         "Create a key: `toril keys create --name admin --scopes keys:admin`; every producer then requires keys",
     });

@@ -4,7 +4,7 @@ import { isConsoleRequest } from "../auth/console-session.ts";
 import type { AnyRoute, AppEnv, RequestContext } from "../http/request-context.ts";
 import type { Audit, AuditTrail } from "./audit.ts";
 
-/** Audited whoever calls; scopes that end with `:admin`, too. */
+/** Audited for all callers, like scopes that end with `:admin`. */
 const auditedScopes = new Set<string>(["schedules:write", "operations:write"]);
 /**
  * Audited for people at the console only: programs change thousands of jobs per second, and all entries of the log form

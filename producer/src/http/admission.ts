@@ -6,7 +6,7 @@ type Caller = Pick<Principal, "kind" | "tenant">;
 
 /** Load shedding: refuses requests that would wait too long behind those in progress. */
 export interface Admission {
-  /** Returns when to retry, in ms, if a request of this size would wait too long, whoever sends it. */
+  /** Returns when to retry, in ms, if a request of this size would wait too long, for any tenant. */
   findRetryMs(bytes: number): number | undefined;
   /** Throws `BatchRefused` if a request of this size would wait too long, or exceed the share of its tenant. */
   refuseIfLate(caller: Caller, bytes: number): void;

@@ -104,7 +104,7 @@ function toSlot(slot: ActivitySlot, previous: ActivitySlot | undefined): Overvie
   };
 }
 
-/** Jobs leave the queues whoever runs them, so the rate follows from arrivals and backlog, not from counted attempts. */
+/** The rate follows from arrivals and backlog, not from counted attempts, so that it includes jobs of stock workers. */
 function toRates(slot: ActivitySlot, previous: ActivitySlot | undefined) {
   const unknown = { in: null, out: null };
   const { added, backlog, sampledMs } = getGauges(slot);

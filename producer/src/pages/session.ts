@@ -36,7 +36,7 @@ export function createSession(deps: SessionDeps): Hono<AppEnv> {
       return problemResponse(c.env, refusal);
     }
     const credential = getBearerToken(headers);
-    // Without keys, nobody needs a session.
+    // The service needs no session while it has no keys.
     if (c.env.principal.kind === "open" || credential === undefined) return setCookies([]);
     await signInAudit.record(c.env, "signIn");
     return setCookies(startSession(isSecureOrigin(headers), credential));

@@ -64,7 +64,7 @@ export interface TakeReply {
   rateLimitMs: number;
   /** Due time of the next delayed job, ms since 1970; 0 if unknown or none. */
   nextDueAt: number;
-  /** What is malformed in the queue's settings; then no job was taken. */
+  /** The malformed setting of the queue; in this case no job was taken. */
   malformed: string | undefined;
 }
 

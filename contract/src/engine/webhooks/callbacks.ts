@@ -8,11 +8,11 @@ export type CallbackReceiver = Pick<
   WebhookColumns,
   "id" | "url" | "types" | "queues" | "labels"
 > & {
-  /** It was changed a moment ago: consumers may not know it yet. */
+  /** The webhook was changed a moment ago: consumers may not have read it yet. */
   isNew: boolean;
 };
 
-/** Where a request wants the end of its jobs to be reported. */
+/** The addresses to which the end of the jobs of a request is reported. */
 export interface Callbacks {
   receivers: readonly CallbackReceiver[];
   /** For jobs without a URL of their own. */
@@ -31,7 +31,7 @@ export function toShownUrl(url: string): string {
   return query === -1 ? url : `${url.slice(0, query)}?${secretShown}`;
 }
 
-/** A change is committed at the latest this long after it began. */
+/** The longest time from the beginning of a change of a webhook to its commit. */
 const maxCommitSeconds = 10;
 
 /** Reads the webhooks of a tenant that permit callback URLs. */

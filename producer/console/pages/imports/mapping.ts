@@ -4,7 +4,7 @@ import type { Schema, ServiceDocument } from "../../app/service-document.ts";
 export const conversions = ["as the schema", "string", "number", "boolean", "date"] as const;
 export type Conversion = (typeof conversions)[number];
 
-/** What becomes of a column. */
+/** The field that a column becomes, or none. */
 export interface ColumnTarget {
   /** Field of the data; empty: the column is not used. */
   field: string;

@@ -7,7 +7,7 @@ export interface StoredJob {
   moveToCompleted(returnValue: string, token: string, fetchNext: boolean): Promise<unknown>;
 }
 
-/** What take.lua does not do, done by BullMQ. All methods reject with BullMQ's errors. */
+/** Outcomes that take.lua does not support, applied by BullMQ. All methods reject with BullMQ's errors. */
 export interface BullMqMoves<Stored> {
   /** Retries or fails a job whose attempt has failed. Returns the job as BullMQ stores it. */
   fail(job: TakenJob, failure: Error): Promise<Stored>;
