@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Page } from "playwright-core";
 import type { Stack } from "./_stack.ts";
 
@@ -49,6 +50,8 @@ export async function startReportingJob({ client, producers }: Stack): Promise<R
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify(body),
     });
+    // A busy producer refuses requests for a moment.
+    if (response.status === 503) return sleep(1000).then(() => post(path, body));
     if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
     return response.json();
   }

@@ -10,6 +10,7 @@ import {
 } from "./_producer.ts";
 import { queueKeys } from "@toril/contract/engine/redis/names";
 import { _openProxy, type _Proxy } from "./_proxy.ts";
+import { _createWorker } from "./_pull.ts";
 
 let stores: _Stores;
 let proxy: _Proxy;
@@ -200,6 +201,18 @@ test("malformed queue settings in Redis are restored before the next job, withou
   const restored = await Promise.all(metas.map((meta) => stores.redis.hget(meta, "concurrency")));
   expect(restored).toEqual([null, "7"]);
   await stores.sql`truncate queue_settings`;
+});
+
+test("a worker is asked to repeat the extension of a lease", async () => {
+  const { client } = producer;
+  await client.putJobType("pulled", { data: {}, worker: "pull" });
+  await client.createJob({ type: "pulled", data: {} });
+  const worker = _createWorker(producer);
+  const leaseMs = 600_000;
+  const [taken] = await worker.take({ types: ["pulled"], max: 1, leaseMs, waitMs: 20_000 });
+  proxy.refuse();
+  const leases = [{ id: taken!.id, lease: taken!.lease, progress: 1 }];
+  _expectProblem(await worker.call("extend", { leases, leaseMs }), "at-capacity");
 });
 
 test("an error of Redis for one queue does not affect others", async () => {

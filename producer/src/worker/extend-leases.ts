@@ -11,6 +11,7 @@ import type { HeldJson, Hold } from "@toril/contract/engine/redis/hold";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { Scrub } from "@toril/contract/engine/secrets/scrub";
 import type { Logger } from "pino";
+import { throwUnavailable } from "../queues/queue-reader.ts";
 import type { PullQueue } from "./pull-queues.ts";
 
 export interface ExtendLeasesDeps {
@@ -26,7 +27,7 @@ export interface ExtendLeasesDeps {
   log: Pick<Logger, "warn">;
 }
 
-/** Extends leases, in the order of the request. Rejects if Redis is unavailable. */
+/** Extends leases, in the order of the request. Throws a problem if Redis is unavailable. */
 export type ExtendLeases = (
   extension: LeaseExtension,
   mayWork: (queue: string) => boolean,
@@ -51,7 +52,8 @@ export function createExtendLeases(deps: ExtendLeasesDeps): ExtendLeases {
   async function readScrubs(queue: string, entries: readonly Entry[]) {
     if (!deps.hasSecrets(queue)) return [];
     const leases = entries.map(({ bullId: id, lease: { token } }) => ({ id, token }));
-    const held = await hold(queue, { mode: "hold", ms: holdMs, returnsData: true, leases });
+    const holding = hold(queue, { mode: "hold", ms: holdMs, returnsData: true, leases });
+    const held = await holding.catch(throwUnavailable);
     return held.map((one, index): Scrub | undefined => {
       const job = one && getQueue(queue).toTakenJob(one.json);
       const type = job && deps.findType(job);
@@ -123,7 +125,7 @@ export function createExtendLeases(deps: ExtendLeasesDeps): ExtendLeases {
     await Promise.all(
       [...byQueue].map(async ([queue, entries]) => {
         const scrubs = await readScrubs(queue, entries);
-        const held = await hold(queue, {
+        const holding = hold(queue, {
           mode: "extend",
           ms: leaseMs,
           returnsData: false,
@@ -134,6 +136,7 @@ export function createExtendLeases(deps: ExtendLeasesDeps): ExtendLeases {
             lines: toLines(requested, scrubs[at]),
           })),
         });
+        const held = await holding.catch(throwUnavailable);
         const results = await Promise.all(entries.map((entry, at) => toExtended(entry, held[at])));
         entries.forEach(({ index }, at) => {
           const result = results[at];
