@@ -242,6 +242,30 @@ test.each(audited)("%s is audited, whether it succeeds or fails", async (action)
   });
 });
 
+test("entries of schedules and operations are written in the transaction of the change", async () => {
+  await _makeWork();
+  for (const [verb, init] of [
+    ["", { ..._json(schedule), method: "PUT" }],
+    ["/pause", { method: "POST" }],
+    ["/resume", { method: "POST" }],
+    ["/run", { method: "POST" }],
+  ] as const) {
+    expect((await _as(admin.key, `/v1/schedules/made${verb}`, init)).status).toBeLessThan(300);
+    const [row] = await stores.sql`
+      select audit_log.xmin = schedules.xmin as same from audit_log, schedules
+      where name = 'made' and schedules.tenant = 'acme' order by seq desc limit 1`;
+    expect([verb, row!.same]).toEqual([verb, true]);
+  }
+  const { body } = await _as(admin.key, "/v1/operations", _json(cancelling));
+  for (const stop of [false, true]) {
+    if (stop) await _as(admin.key, `/v1/operations/${body.id}/stop`, { method: "POST" });
+    const [row] = await stores.sql`
+      select audit_log.xmin = operations.xmin as same from audit_log, operations
+      where operations.id = ${body.id} order by seq desc limit 1`;
+    expect([stop, row!.same]).toEqual([stop, true]);
+  }
+});
+
 test("reads, previews, changes of jobs and unauthenticated requests are not audited", async () => {
   const id = await _made();
   const poor = await _issue(stores, ["jobs:write", "jobs:read"]);

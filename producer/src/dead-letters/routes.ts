@@ -99,7 +99,9 @@ export function deadLetterRoutes(deps: DeadLetterRoutesDeps): HandledRoute[] {
       const owner = toOperationOwner(c.env);
       const request = { ...options, filter, action: "retry" as const };
       if (request.dryRun) return c.json(await operations.preview(owner, request), 200);
-      const operation = await operations.create(owner, request, c.env.storeEarlyResponse);
+      const operation = await operations.create(owner, request, {
+        storeResponse: c.env.storeEarlyResponse,
+      });
       return c.json(operation, 202, operationHeaders(operation));
     }),
 

@@ -4,17 +4,23 @@ import { selectJobs, type SelectionScope } from "@toril/contract/engine/jobs/cha
 import { createJobId } from "@toril/contract/engine/jobs/enqueue/job-id";
 import type { Operation, OperationPreview, OperationRequest } from "@toril/contract/api/operation";
 import type { OperationOwner, OperationViewer } from "../http/caller.ts";
+import type { AuditTrail } from "../audit/audit.ts";
 import type { StoreEarlyResponse } from "../http/request-context.ts";
 import { lockCreation, type TenantLedger } from "../stores/postgres.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { Reads } from "../stores/reads.ts";
 
+/** What is written in the transaction of a new operation. */
+interface Alongside {
+  storeResponse?: StoreEarlyResponse | undefined;
+  trail?: AuditTrail;
+}
+
 export interface OperationLedger {
-  /** @param storeResponse stores the response in the same transaction */
   create(
     maker: OperationOwner,
     request: OperationRequest,
-    storeResponse?: StoreEarlyResponse,
+    alongside?: Alongside,
   ): Promise<Operation>;
   /** Counts matches, up to 10,000 matches or 100,000 scanned jobs. */
   preview(maker: OperationOwner, request: OperationRequest): Promise<OperationPreview>;
@@ -23,7 +29,7 @@ export interface OperationLedger {
   /** Lists the operations that the viewer may see, newest first. */
   list(viewer: OperationViewer, before: string | undefined, limit: number): Promise<Operation[]>;
   /** Has no effect if the operation has ended or the viewer may not see it. */
-  stop(viewer: OperationViewer, id: string): Promise<void>;
+  stop(viewer: OperationViewer, id: string, trail: AuditTrail): Promise<void>;
 }
 
 const maxMatches = 10_000;
@@ -48,7 +54,7 @@ export function createOperationLedger({
     create: (
       { tenant, restrictions, quotaKey },
       { action, filter, ratePerSecond },
-      storeResponse,
+      { storeResponse, trail } = {},
     ) =>
       inTransaction(ledger, tenant, async (sql) => {
         await requireFreeSlot(sql, tenant, maxOpen);
@@ -64,6 +70,7 @@ export function createOperationLedger({
           headers: operationHeaders(operation),
           body: operation,
         });
+        await trail?.done(sql);
         return operation;
       }),
     async preview({ tenant, restrictions }, { action, filter }) {
@@ -94,15 +101,16 @@ export function createOperationLedger({
           order by id desc limit ${limit}`;
         return rows.map(toOperation);
       }),
-    stop: ({ tenant, hidden }, id) =>
-      ledger.run(tenant, async (sql) => {
+    stop: ({ tenant, hidden }, id, trail) =>
+      inTransaction(ledger, tenant, async (sql) => {
         // No consumer has claimed a pending operation, so it ends here.
-        await sql`
+        const { count } = await sql`
           update operations set is_stopping = true,
             status = case when status = 'pending' then 'stopped' else status end,
             ended_at = case when status = 'pending' then now() end
           where id = ${id} and tenant = ${tenant} and status in ('pending', 'running')
             and ${isVisible(sql, hidden)}`;
+        if (count > 0) await trail.done(sql);
       }),
   };
 }

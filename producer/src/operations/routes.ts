@@ -36,7 +36,10 @@ export function operationRoutes(api: Api, operations: OperationLedger): HandledR
         c.env.trail.changesNothing();
         return c.json(await operations.preview(owner, parsed.data), 200);
       }
-      const operation = await operations.create(owner, parsed.data, c.env.storeEarlyResponse);
+      const operation = await operations.create(owner, parsed.data, {
+        storeResponse: c.env.storeEarlyResponse,
+        trail: c.env.trail,
+      });
       return c.json(operation, 202, operationHeaders(operation));
     }),
 
@@ -56,7 +59,7 @@ export function operationRoutes(api: Api, operations: OperationLedger): HandledR
 
     handle(api.stopOperation, async (c) => {
       const { id } = c.req.valid("param");
-      await operations.stop(toOperationViewer(c.env), id);
+      await operations.stop(toOperationViewer(c.env), id, c.env.trail);
       const operation = await requireOperation(c.env, id);
       if (operation.status === "done" || operation.status === "failed") {
         throw new ProblemError("operation-ended", `The operation is ${operation.status}.`);

@@ -57,6 +57,7 @@ export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
           if (existing !== undefined) requireVisibleSchedule(c.env, existing);
           requirePreconditions(c.env.request, existing?.version);
         },
+        (tx) => c.env.trail.done(tx),
       );
       const { schedule, headers } = toScheduleResponse(c.env, row);
       return status === "created"
@@ -85,9 +86,13 @@ export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
 
     handle(api.deleteSchedule, async (c) => {
       const { name } = c.req.valid("param");
-      const row = await schedules.delete(c.env.principal.tenant, name, (existing) => {
-        requirePreconditions(c.env.request, requireVisibleSchedule(c.env, existing).version);
-      });
+      const row = await schedules.delete(
+        c.env.principal.tenant,
+        name,
+        (existing) =>
+          requirePreconditions(c.env.request, requireVisibleSchedule(c.env, existing).version),
+        (tx) => c.env.trail.done(tx),
+      );
       return c.json(
         redactSchedule(c.env, toSchedule(c.env.jobTypes, requireVisibleSchedule(c.env, row))),
         200,
@@ -135,6 +140,7 @@ export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
               body: entry.job,
             });
           }
+          await c.env.trail.done(tx);
         };
         const record = () => enqueue.many({ jobs: [made.job], alongside });
         return quota === undefined ? record() : quota.withReserved(1, record);

@@ -5,6 +5,7 @@ import {
 } from "@toril/contract/engine/schedules/list-schedules";
 import type { BulkRequest } from "@toril/contract/engine/jobs/enqueue/insert-bulk";
 import {
+  type Alongside,
   type Check,
   deleteSchedule,
   findSchedule,
@@ -30,6 +31,7 @@ export interface ScheduleStore {
     name: string,
     written: Omit<WrittenSchedule, "source">,
     check: Check,
+    alongside: Alongside,
   ): Promise<SavedSchedule>;
   /** Ordered by name. */
   list(filter: ScheduleFilter): Promise<SchedulePage>;
@@ -40,7 +42,12 @@ export interface ScheduleStore {
     isPaused: boolean,
     options: PausedOptions,
   ): Promise<ScheduleRow | undefined>;
-  delete(tenant: string, name: string, check: Check): Promise<ScheduleRow | undefined>;
+  delete(
+    tenant: string,
+    name: string,
+    check: Check,
+    alongside: Alongside,
+  ): Promise<ScheduleRow | undefined>;
   /**
    * Records a manual run in the transaction that records its job. Throws `ScheduleChanged` if the schedule has a newer
    * version.
@@ -63,18 +70,19 @@ export interface ScheduleStoreDeps {
 export function createScheduleStore(deps: ScheduleStoreDeps): ScheduleStore {
   const { jobTypes, ledger, reads, keys, maxSchedules } = deps;
   return {
-    put: (tenant, name, written, check) =>
+    put: (tenant, name, written, check, alongside) =>
       ledger.run(tenant, (sql) => {
         const beforeCreate = (tx: ISql) => requireFreeSlot(tx, tenant, maxSchedules);
-        const options = { jobTypes: jobTypes.forTenant(tenant), keys, check, beforeCreate };
+        const types = jobTypes.forTenant(tenant);
+        const options = { jobTypes: types, keys, check, beforeCreate, alongside };
         return saveSchedule(sql, { tenant, name }, { ...written, source: "api" }, options);
       }),
     list: (filter) => reads.run(filter.tenant, (sql) => listSchedules(sql, filter)),
     find: (tenant, name) => reads.run(tenant, (sql) => findSchedule(sql, { tenant, name })),
     setPaused: (tenant, name, isPaused, options) =>
       ledger.run(tenant, (sql) => setPaused(sql, { tenant, name }, isPaused, options)),
-    delete: (tenant, name, check) =>
-      ledger.run(tenant, (sql) => deleteSchedule(sql, { tenant, name }, check)),
+    delete: (tenant, name, check, alongside) =>
+      ledger.run(tenant, (sql) => deleteSchedule(sql, { tenant, name }, check, alongside)),
     recordRun:
       (schedule) =>
       async (sql, [accepted]) => {

@@ -43,6 +43,7 @@ export async function setSchedulePaused(
     async alongside(tx, left) {
       const { schedule, headers } = toResponse(left);
       await context.storeEarlyResponse?.(tx, { status: 200, headers, body: schedule });
+      await context.trail.done(tx);
     },
   });
   return toResponse(row);

@@ -27,12 +27,16 @@ export interface SavedSchedule {
   row: ScheduleRow;
 }
 
+/** Runs in the transaction of a change with the schedule; a rejection rolls the change back. */
+export type Alongside = (tx: ISql, row: ScheduleRow) => Promise<void>;
+
 interface SaveOptions {
   jobTypes: JobTypeRegistry;
   keys: KeyRing | undefined;
   check?: Check;
   /** Runs in the transaction before a schedule is created; a rejection creates none. */
   beforeCreate?(tx: ISql): Promise<void>;
+  alongside?: Alongside | undefined;
   /** Whether the existing schedule should be left unchanged. */
   isSame?(existing: ScheduleRow): boolean;
 }
@@ -42,7 +46,7 @@ export async function saveSchedule(
   sql: Sql,
   { tenant, name }: ScheduleRef,
   { definition, source, quotaKey }: WrittenSchedule,
-  { jobTypes, keys, check = () => {}, beforeCreate, isSame = () => false }: SaveOptions,
+  { jobTypes, keys, check = () => {}, beforeCreate, alongside, isSame = () => false }: SaveOptions,
 ): Promise<SavedSchedule> {
   const id = createJobId();
   const { type } = definition.job;
@@ -66,6 +70,7 @@ export async function saveSchedule(
               version = version + 1, updated_at = now()
             where ${isVersion(tx, existing)} returning ${scheduleColumns(tx)}`);
       const status: SavedSchedule["status"] = existing === undefined ? "created" : "replaced";
+      if (row !== undefined) await alongside?.(tx, row);
       return row && { status, row };
     });
     // A concurrent transaction created the schedule between the select and the insert.
@@ -91,8 +96,7 @@ function toTimingKey({ cron, everyMs, timeZone, from, until }: Timing) {
 
 export interface PausedOptions {
   check: Check;
-  /** Runs in the transaction with the updated schedule; a rejection rolls the change back. */
-  alongside?: (tx: ISql, row: ScheduleRow) => Promise<void>;
+  alongside?: Alongside;
 }
 
 /** Pauses or resumes a schedule. Fire times during the pause are skipped. */
@@ -126,10 +130,12 @@ export function deleteSchedule(
   sql: Sql,
   ref: ScheduleRef,
   check: Check,
+  alongside: Alongside,
 ): Promise<ScheduleRow | undefined> {
   return changeLocked(sql, ref, check, async (tx, existing) => {
     if (existing !== undefined) {
       await tx`delete from schedules where ${isVersion(tx, existing)}`;
+      await alongside(tx, existing);
     }
     return existing;
   });
