@@ -86,6 +86,7 @@ export function _createAuthorizationServer(settings: _AuthorizationServerSetting
       authorization_endpoint: `${url}/authorize`,
       token_endpoint: `${url}/token`,
       revocation_endpoint: `${url}/revoke`,
+      end_session_endpoint: `${url}/logout`,
     },
     /** Returns undefined for other paths. */
     async respond(request: Request): Promise<Response | undefined> {

@@ -192,7 +192,16 @@ test("an expired session is refreshed, once per refresh token, until the sign-ou
 
   const { revoked } = people.counts;
   const kept = new Map(browser.cookies);
-  await browser.visit(0, "/console/session", { method: "DELETE", headers: fromConsole });
+  const signedOut = await browser.visit(0, "/console/session", {
+    method: "DELETE",
+    headers: fromConsole,
+  });
+  const signOutUrl = new URL(signedOut.body.signOutUrl);
+  expect(signOutUrl.origin + signOutUrl.pathname).toBe(`${issuer.url}/logout`);
+  expect(Object.fromEntries(signOutUrl.searchParams)).toEqual({
+    client_id: "console",
+    post_logout_redirect_uri: `${origin}/console`,
+  });
   expect([...browser.cookies.keys()]).toEqual([]);
   expect(await newestAudit()).toEqual(["token:alice", "signOut", "done"]);
   for (const [name, value] of kept) browser.cookies.set(name, value);

@@ -93,8 +93,12 @@ export function getSignInOptions(): Promise<SignInOptions> {
   return fetchJson("/console/session");
 }
 
-export async function signOut(): Promise<void> {
-  await fetch("/console/session", { method: "DELETE", headers: header });
+/** Ends the session. Returns the address that ends the session at the OpenID Connect issuer, too, if there is one. */
+export async function signOut(): Promise<string | undefined> {
+  const response = await fetch("/console/session", { method: "DELETE", headers: header });
+  if (response.status !== 200) return undefined;
+  const { signOutUrl } = (await response.json()) as { signOutUrl: string };
+  return signOutUrl;
 }
 
 /** Returns what a person reads about a failed request. */

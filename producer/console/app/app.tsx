@@ -45,7 +45,8 @@ export function App() {
   }, []);
 
   async function end() {
-    await signOut();
+    const signOutUrl = await signOut();
+    if (signOutUrl !== undefined) return location.assign(signOutUrl);
     setState({ status: "signed-out", reason: "You are signed out." });
   }
 

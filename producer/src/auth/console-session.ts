@@ -38,8 +38,3 @@ export function getSessionAuthorization(headers: Headers, method: string): strin
 export function getBearerToken(headers: Headers): string | undefined {
   return /^bearer +([\w.~+/-]+=*) *$/i.exec(headers.get("authorization") ?? "")?.[1];
 }
-
-/** Whether the browser opened the page with TLS, which may end at a proxy. */
-export function isSecureOrigin(headers: Headers): boolean {
-  return headers.get("origin")?.startsWith("https://") ?? false;
-}

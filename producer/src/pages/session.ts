@@ -2,13 +2,9 @@ import { Hono } from "hono";
 import type { SignInAudit } from "../audit/sign-in-audit.ts";
 import { anyKey } from "../auth/access-rule.ts";
 import { type Authorize, tooManyFailedLogins } from "../auth/access.ts";
-import {
-  getBearerToken,
-  isSecureOrigin,
-  isTrustedConsoleRequest,
-} from "../auth/console-session.ts";
+import { getBearerToken, isTrustedConsoleRequest } from "../auth/console-session.ts";
 import type { FailedLoginPenalty } from "../auth/failed-login-penalty.ts";
-import { endSession, readCookie, startSession } from "../auth/sign-in/cookies.ts";
+import { endSession, isSecureRequest, readCookie, startSession } from "../auth/sign-in/cookies.ts";
 import type { IssuerSignIn } from "../auth/sign-in/issuer-sign-in.ts";
 import { ProblemError, problemResponse } from "../http/problem.ts";
 import type { AppEnv } from "../http/request-context.ts";
@@ -39,7 +35,7 @@ export function createSession(deps: SessionDeps): Hono<AppEnv> {
     // The service needs no session while it has no keys.
     if (c.env.principal.kind === "open" || credential === undefined) return setCookies([]);
     await signInAudit.record(c.env, "signIn");
-    return setCookies(startSession(isSecureOrigin(headers), credential));
+    return setCookies(startSession(isSecureRequest(headers), credential));
   });
 
   routes.delete("/", async (c) => {
@@ -47,9 +43,16 @@ export function createSession(deps: SessionDeps): Hono<AppEnv> {
     const isSignedIn = (await authorize(c.env, anyKey)) === undefined;
     if (isSignedIn && c.env.principal.kind !== "open") await signInAudit.record(c.env, "signOut");
     const refreshToken = readCookie(headers, "toril-refresh");
-    if (refreshToken !== undefined && isTrustedConsoleRequest(headers))
-      issuer?.revoke(refreshToken);
-    return setCookies(endSession(isSecureOrigin(headers)));
+    const isTrusted = isTrustedConsoleRequest(headers);
+    if (refreshToken !== undefined && isTrusted) issuer?.revoke(refreshToken);
+    const isOfIssuer =
+      refreshToken !== undefined || (isSignedIn && c.env.principal.kind === "token");
+    const signOutUrl = isOfIssuer && isTrusted ? await issuer?.getSignOutUrl() : undefined;
+    const cookies = endSession(isSecureRequest(headers));
+    if (signOutUrl === undefined) return setCookies(cookies);
+    const response = c.json({ signOutUrl: signOutUrl.href }, 200, { "Cache-Control": "no-store" });
+    addCookies(response.headers, cookies);
+    return response;
   });
 
   routes.post("/refresh", async (c) => {
@@ -67,7 +70,7 @@ export function createSession(deps: SessionDeps): Hono<AppEnv> {
     if (refreshed.status === "accepted") return setCookies(refreshed.cookies);
     penalty.countFailure(c.env.address());
     const response = problemResponse(c.env, new ProblemError("unauthenticated", refreshed.reason));
-    addCookies(response.headers, endSession(isSecureOrigin(headers)));
+    addCookies(response.headers, endSession(isSecureRequest(headers)));
     return response;
   });
 

@@ -17,11 +17,18 @@ const errorSeconds = 60;
 /** Browsers refuse longer cookies. */
 const maxCookieBytes = 4000;
 
-/** Returns a cookie; with TLS, browsers accept its prefixed name from the host itself only. */
+/** Whether the browser uses TLS, which may end at a proxy. */
+export function isSecureRequest(headers: Headers): boolean {
+  const protocol = headers.get("x-forwarded-proto") ?? headers.get("origin") ?? "";
+  return /^https\b/i.test(protocol);
+}
+
+/** Returns a cookie. With TLS, only the prefixed one counts: other hosts of a domain can set the other. */
 export function readCookie(headers: Headers, name: CookieName): string | undefined {
   const cookies = headers.get("cookie");
   if (cookies === null) return undefined;
-  return find(cookies, `__Host-${name}=`) ?? find(cookies, `${name}=`);
+  const prefixed = find(cookies, `__Host-${name}=`);
+  return prefixed ?? (isSecureRequest(headers) ? undefined : find(cookies, `${name}=`));
 }
 
 function find(cookies: string, prefix: string): string | undefined {

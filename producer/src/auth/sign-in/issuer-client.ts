@@ -35,6 +35,8 @@ export interface IssuerClient {
   refresh(refreshToken: string): Promise<Tokens>;
   /** Has no effect if the issuer cannot revoke tokens. */
   revoke(refreshToken: string): Promise<void>;
+  /** Returns the address that ends the session at the issuer, if the issuer has one. */
+  getSignOutUrl(): Promise<URL | undefined>;
 }
 
 const callbackPath = "/console/session/callback";
@@ -103,6 +105,14 @@ export function createIssuerClient(settings: SignInSettings): IssuerClient {
       const configuration = await discover();
       if (configuration.serverMetadata().revocation_endpoint === undefined) return;
       await oidc.tokenRevocation(configuration, refreshToken);
+    },
+    async getSignOutUrl() {
+      const configuration = await discover();
+      if (configuration.serverMetadata().end_session_endpoint === undefined) return undefined;
+      // Without an id_token_hint, which would fill a cookie, issuers find the client by its ID.
+      return oidc.buildEndSessionUrl(configuration, {
+        post_logout_redirect_uri: `${origin}/console`,
+      });
     },
   };
 }

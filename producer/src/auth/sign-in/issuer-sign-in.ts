@@ -30,6 +30,8 @@ export interface IssuerSignIn {
   refresh(refreshToken: string): Promise<Outcome>;
   /** Asks the issuer to revoke a refresh token, in the background. */
   revoke(refreshToken: string): void;
+  /** Returns the address that ends the session at the issuer; undefined if there is none, or the issuer is unavailable. */
+  getSignOutUrl(): Promise<URL | undefined>;
 }
 
 export interface IssuerSignInDeps {
@@ -96,5 +98,10 @@ export function createIssuerSignIn(
         logFailure(error, "the issuer did not revoke a token");
       });
     },
+    getSignOutUrl: () =>
+      client.getSignOutUrl().catch((error: unknown) => {
+        logFailure(error, "the issuer did not say how its session ends");
+        return undefined;
+      }),
   };
 }
