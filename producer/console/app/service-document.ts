@@ -1,4 +1,5 @@
 import { fetchJson } from "./api.ts";
+import type { Scope } from "./session.tsx";
 import { type Query, useQuery } from "./use-query.ts";
 
 /** The part of JSON Schema that forms are generated from. */
@@ -26,10 +27,12 @@ interface OpenApi {
   paths: Record<string, Record<string, { parameters?: { name: string }[] }>>;
 }
 
-/** What the OpenAPI document says about the job types of the service. */
+/** What the OpenAPI document says about the job types and scopes of the service. */
 export interface ServiceDocument {
   types: string[];
   searchableFields: string[];
+  /** All scopes of API keys. */
+  scopes: Scope[];
   /** Resolves references of a schema. */
   resolve(schema: Schema): Schema;
   /** Returns the schema of a type's data. */
@@ -72,6 +75,8 @@ function toServiceDocument({ components, paths }: OpenApi): ServiceDocument {
     searchableFields: (paths["/v1/jobs"]?.["get"]?.parameters ?? [])
       .filter(({ name }) => name.startsWith("data."))
       .map(({ name }) => name.slice("data.".length)),
+    scopes: (resolve(schemas["NewApiKey"] ?? {}).properties?.["scopes"]?.items?.enum ??
+      []) as Scope[],
     resolve,
     getDataSchema: (type) => resolve(schemas[requests + type]?.properties?.["data"] ?? {}),
   };

@@ -1,16 +1,15 @@
 import { useState } from "preact/hooks";
 import type { ApiKey, IssuedApiKey } from "@toril/client";
 import { client } from "../app/api.ts";
-import { IfCan, type Scope } from "../app/session.tsx";
+import { IfCan } from "../app/session.tsx";
 import { Action } from "../ui/action.tsx";
-import { CheckList } from "../ui/check-list.tsx";
 import { Dialog } from "../ui/dialog.tsx";
-import { Text } from "../ui/fields.tsx";
 import { Empty, Loaded, PageHead, Table } from "../ui/layout.tsx";
 import { Pager, usePages } from "../ui/pager.tsx";
 import { SecretDialog } from "../ui/secret-dialog.tsx";
 import { Status } from "../ui/status.tsx";
 import { Time } from "../ui/time.tsx";
+import { CreateKey } from "./create-key.tsx";
 import { QuotaDialog, QuotaUse } from "./key-quotas.tsx";
 
 type Open =
@@ -192,71 +191,5 @@ function KeyRow({ apiKey, onIssued, onRevoke, onQuotas }: KeyRowProps) {
         )}
       </td>
     </tr>
-  );
-}
-
-interface CreateKeyProps {
-  isFirst: boolean;
-  onIssued(key: IssuedApiKey): void;
-  onClose(): void;
-}
-
-const scopes: readonly Scope[] = [
-  "all:read",
-  "jobs:read",
-  "jobs:write",
-  "jobs:enqueue",
-  "jobs:change",
-  "jobs:callback",
-  "schedules:write",
-  "operations:write",
-  "jobs:work",
-  "types:admin",
-  "webhooks:admin",
-  "queues:admin",
-  "keys:admin",
-  "queues:read",
-  "types:read",
-  "webhooks:read",
-  "keys:read",
-  "metrics:read",
-  "audit:read",
-];
-
-function CreateKey({ isFirst, onIssued, onClose }: CreateKeyProps) {
-  const [name, setName] = useState("");
-  const [days, setDays] = useState("");
-  const [chosen, setChosen] = useState<readonly Scope[]>(isFirst ? scopes : ["jobs:read"]);
-  return (
-    <Dialog title="Create a key" onClose={onClose}>
-      {isFirst && (
-        <p class="notice" data-tone="warn">
-          The first key turns on authentication: all requests without a key will be refused.
-        </p>
-      )}
-      <Text label="Name" hint="Owner or purpose" required value={name} onChange={setName} />
-      <CheckList title="Scopes" options={scopes} chosen={chosen} onChange={setChosen} />
-      <Text
-        type="number"
-        label="Expires in (days)"
-        hint="Empty: never"
-        value={days}
-        onChange={setDays}
-      />
-      <div class="dialog-actions">
-        <Action
-          kind="primary"
-          disabled={chosen.length === 0}
-          run={async () => {
-            const expiresAt =
-              days === "" ? null : new Date(Date.now() + Number(days) * 86_400_000).toISOString();
-            onIssued(await client.createKey({ name, scopes: [...chosen], expiresAt }));
-            return undefined;
-          }}
-        >
-          Create
-        </Action>
-      </div>
-    </Dialog>
   );
 }

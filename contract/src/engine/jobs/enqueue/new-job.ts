@@ -12,6 +12,7 @@ import { redactData } from "../../secrets/secret-data.ts";
 import type { JobTypeRegistry } from "../../../api/registry.ts";
 import { toSearchTerms } from "../../../api/job-data/search-terms.ts";
 import { createJobId } from "./job-id.ts";
+import { findConflicts, getExpiresAt, getRunAt } from "./job-times.ts";
 import { protectJob } from "./protect-job.ts";
 import { type Callback, type Callbacks, findJobReceiver } from "../../webhooks/callbacks.ts";
 
@@ -140,30 +141,6 @@ export function createNewJob(
     : protectJob(job, request, jobType.findSecrets, keys);
 }
 
-/** Finds options that contradict each other or the current time. */
-function findConflicts(request: JobRequest, jobType: JobType): FieldError[] {
-  const { delayMs, runAt, order, priority, expiresAt, keyPolicy } = request;
-  if ((runAt ?? order ?? expiresAt ?? keyPolicy) === undefined) return [];
-  const errors: FieldError[] = [];
-  const refuse = (field: string, detail: string) => errors.push({ pointer: `/${field}`, detail });
-  const now = Date.now();
-  const due = runAt === undefined ? now + (delayMs ?? 0) : Date.parse(runAt);
-
-  if (runAt !== undefined && delayMs !== undefined)
-    refuse("runAt", "`delayMs` and `runAt` are mutually exclusive.");
-  if (due > now + limits.delayMs) refuse("runAt", "At most 365 days ahead.");
-  if (order === "lifo" && priority !== undefined)
-    refuse("order", "`lifo` and a priority are mutually exclusive.");
-  if (order === "lifo" && due > now) refuse("order", "`lifo` requires a job that is due now.");
-  if (expiresAt !== undefined && Date.parse(expiresAt) <= Math.max(now, due)) {
-    refuse("expiresAt", "It would expire before it may run.");
-  }
-  const { key, data } = request;
-  const isKeyed = key !== undefined || Boolean(jobType.key?.(data));
-  if (keyPolicy !== undefined && !isKeyed) refuse("keyPolicy", "It needs a key.");
-  return errors;
-}
-
 /** Returns the type's own object if the request sets no options, so that equal options are compared by reference. */
 function getOptions(request: JobRequest, ofType: JobOptions): JobOptions {
   const { attempts, backoff, priority, order, timeoutMs } = request;
@@ -190,21 +167,6 @@ function getCallback(
   if (url === undefined) return null;
   const receiver = callbacks && findJobReceiver(callbacks, url, { type, queue, labels });
   return receiver === undefined ? "not-permitted" : { url, webhook: receiver.id };
-}
-
-function getRunAt({ delayMs, runAt }: JobRequest): Date | null {
-  if (runAt !== undefined) return new Date(runAt);
-  return delayMs ? new Date(Date.now() + delayMs) : null;
-}
-
-function getExpiresAt(
-  { expiresAt }: JobRequest,
-  expiresInMs: number | undefined,
-  runAt: Date | null,
-): Date | null {
-  if (expiresAt !== undefined) return new Date(expiresAt);
-  if (expiresInMs === undefined) return null;
-  return new Date(Math.max(Date.now(), runAt?.getTime() ?? 0) + expiresInMs);
 }
 
 /** Redacts the data, so that no secret becomes a search term. */
