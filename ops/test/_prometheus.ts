@@ -66,11 +66,11 @@ interface AlertmanagerConfig {
 }
 
 /** Starts Prometheus and Alertmanager with the real rules and routes, shorter waiting times, and these targets. */
-export async function startMonitoring(targets: Targets): Promise<Monitoring> {
+export async function startMonitoring(targets: Targets, port: number): Promise<Monitoring> {
   await using opening = new AsyncDisposableStack();
   const dir = mkdtempSync(join(tmpdir(), "toril-prometheus-"));
   opening.defer(() => rmSync(dir, { recursive: true, force: true, maxRetries: 5 }));
-  const [port, alertPort] = [await stablePort(), await stablePort()];
+  const alertPort = await stablePort();
   const notifications: Monitoring["notifications"][number][] = [];
   const pager = opening.use(
     startPager((receiver, alerts) => {

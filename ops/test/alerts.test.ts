@@ -1,17 +1,28 @@
 import { expect, test } from "bun:test";
 
 import { echo, getJobId, postJob, postMany } from "./_api.ts";
+import { stablePort } from "../dev/restartable.ts";
+import { findViolations } from "./_console.ts";
+import { openBrowser } from "./_browser.ts";
 import { promtool, run, startMonitoring } from "./_prometheus.ts";
 import { startStack } from "./_stack.ts";
 
 test("Prometheus scrapes a running stack, and alerts reach the receiver of their severity", async () => {
-  await using stack = await startStack();
+  const port = await stablePort();
+  const env = {
+    PROMETHEUS_URL: `http://127.0.0.1:${port}`,
+    PROMETHEUS_MATCHERS: 'job=~"producer|consumer"',
+  };
+  await using stack = await startStack({ env });
   const { until } = stack;
   const [producer, consumer] = [stack.producers[0]!, stack.consumers[0]];
-  await using monitoring = await startMonitoring({
-    producer: [new URL(producer.url).host],
-    consumer: [new URL(consumer!.url).host],
-  });
+  await using monitoring = await startMonitoring(
+    {
+      producer: [new URL(producer.url).host],
+      consumer: [new URL(consumer!.url).host],
+    },
+    port,
+  );
   const { query, notifications } = monitoring;
   const queryValue = async (expr: string) => (await query(expr))[0]?.value;
   const untilValueIs = (expr: string, value: number) =>
@@ -50,6 +61,38 @@ test("Prometheus scrapes a running stack, and alerts reach the receiver of their
   await until("the alert ends", async () => {
     return (await query('ALERTS{alertname="TorilNoConsumer"}')).length === 0 || undefined;
   });
+
+  const { client } = stack;
+  const sum = (values: (number | null)[]) =>
+    values.reduce<number>((all, one) => all + (one ?? 0), 0);
+  // Prometheus estimates increases from samples: the 302 jobs are about as many.
+  await until(
+    "the history has the backlog and the jobs",
+    async () => {
+      const { slots, slotMs } = await client.getOverviewHistory("6h");
+      expect(slots.length).toBe(180);
+      const jobsOf = (name: "in" | "out") => (sum(slots.map((slot) => slot[name])) * slotMs) / 1000;
+      const isComplete = [
+        jobsOf("in"),
+        jobsOf("out"),
+        sum(slots.map(({ completed }) => completed)),
+      ].every((jobs) => jobs > 200 && jobs < 400);
+      const hasDurations = slots.some(
+        ({ startMs, runMs, commitMs }) => startMs && runMs && commitMs,
+      );
+      const peaks = slots.map(({ waiting }) => waiting ?? 0);
+      return (isComplete && hasDurations && Math.max(...peaks) === 300) || undefined;
+    },
+    60_000,
+  );
+  await using browser = await openBrowser();
+  const page = await browser.newPage();
+  await page.goto(`${producer.url}/console`);
+  await page.getByRole("button", { name: "6 hours" }).click();
+  await page.waitForURL(/range=6h/);
+  await page.getByText("Failures per 2 min").waitFor();
+  await page.getByRole("img", { name: /Failures.*: dead \d/ }).waitFor();
+  expect(await findViolations(page)).toEqual([]);
 
   for (const { url } of [producer, consumer!]) {
     const text = await (await fetch(`${url}/metrics`)).text();

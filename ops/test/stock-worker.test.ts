@@ -35,6 +35,14 @@ test("jobs that a stock BullMQ worker processes are settled when they finish", a
   );
   await worker.ready();
 
+  await until("the stock worker is counted", async () => {
+    const { workers, queues } = await client.getOverview();
+    const served = queues.filter(({ stockWorkers }) => stockWorkers === 1).map(({ name }) => name);
+    return (
+      (workers.stock === 1 && workers.consumers === 1 && served.join() === "default") || undefined
+    );
+  });
+
   const events = await fetch(new URL("/v1/queues/default/events", stack.producers[0]!.url));
   const reader = events.body!.pipeThrough(new TextDecoderStream()).getReader();
   const good = await client.createJob(echo("good"));

@@ -13,6 +13,7 @@ import { logFields } from "@toril/contract/engine/logging/log-config";
 import { trustedProxiesField } from "./auth/client-address.ts";
 import { oidcFields } from "./auth/oidc/config.ts";
 import { signInFields } from "./auth/sign-in/config.ts";
+import { prometheusFields } from "./overview/history/config.ts";
 
 /** The producer's settings, which main.ts reads from the environment once. */
 export const Config = z.object({
@@ -39,6 +40,7 @@ export const Config = z.object({
     ),
   ...oidcFields,
   ...signInFields,
+  ...prometheusFields,
   ...logFields,
   REQUEST_TIMEOUT_MS: milliseconds(100).default(5000).describe("deadline of a response"),
   BULK_MAX_ENTRIES: wholeNumber(1, 100_000)

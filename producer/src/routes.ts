@@ -80,7 +80,7 @@ export function createRoutes(deps: RoutesDeps): HandledRoute[] {
     }),
     ...principalRoutes(),
     ...auditRoutes(reads),
-    ...overviewRoutes(overview.read),
+    ...overviewRoutes(overview.read, overview.readHistory),
     ...keyRoutes(api, {
       ledger: changing,
       reads,

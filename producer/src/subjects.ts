@@ -19,6 +19,7 @@ import { createJobsSubject } from "./jobs/jobs.ts";
 import { createMetrics } from "./observability/metrics.ts";
 import type { Tracing } from "./observability/tracing.ts";
 import { createOperationLedger } from "./operations/operation-ledger.ts";
+import { toPrometheusSettings } from "./overview/history/config.ts";
 import { createOverview } from "./overview/overview.ts";
 import { createDashboard } from "./pages/dashboard.ts";
 import type { DrainDeps } from "./queues/drain-queue.ts";
@@ -52,6 +53,7 @@ export async function openSubjects(
 ) {
   const api = createApi(code);
   const oidc = toOidcSettings(config);
+  const prometheus = toPrometheusSettings(config);
   const prefix = config.BULL_PREFIX;
   const loadScript = (url: URL) => ({ prefix, script: readFileSync(url, "utf8") });
   const secretKeys = config.SECRET_KEYS && createKeyRing(config.SECRET_KEYS);
@@ -117,8 +119,17 @@ export async function openSubjects(
     log,
   });
   resources.defer(() => queues.close());
-  addQueueMetrics(metrics.registry, queues.readSizes);
-  const overview = createOverview({ redis, prefix, recorder: activity, queues });
+  addQueueMetrics(metrics.registry, queues);
+  const overview = createOverview({
+    redis,
+    prefix,
+    recorder: activity,
+    queues,
+    countPushEndpoints: () =>
+      jobTypeTable.getRegistered().filter(({ jobType }) => jobType.worker === "push").length,
+    prometheus,
+    log,
+  });
   resources.defer(() => overview.close());
   const idempotency = createIdempotency(changing, secretKeys);
   const operations = createOperationLedger({

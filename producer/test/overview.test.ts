@@ -64,9 +64,15 @@ test("a worker that serves several queues counts once, by its kind", async () =>
     await send(queue, `pull ${queue}`, { ...beat, kind: "pull", pid: 0 });
   }
   await send("default", "other", { ...beat, host: "two" });
+  const [{ client }] = producers;
+  await client.putJobType("pushed", {
+    data: {},
+    worker: "push",
+    push: { url: "https://push.example.com/" },
+  });
   await _until(async () => {
-    const { workers } = await producers[0].client.getOverview();
-    return workers.consumers === 2 && workers.pull === 1;
+    const { consumers, pull, pushEndpoints, stock } = (await client.getOverview()).workers;
+    return [consumers, pull, pushEndpoints, stock].join() === "2,1,1,0";
   });
 });
 
@@ -80,6 +86,37 @@ test("without Redis, the overview is refused", async () => {
     await producer.close();
     proxy.close();
   }
+});
+
+test("without a Prometheus, the history is refused with the variable to set", async () => {
+  const answer = await producers[0].request("/v1/overview/history?range=6h");
+  _expectProblem(answer, "history-not-configured");
+  expect(answer.body.detail).toContain("PROMETHEUS_URL");
+  expect((await producers[0].client.getOverview()).hasHistory).toBe(false);
+});
+
+test("while Prometheus is away, the history is refused, and the overview is not", async () => {
+  const prometheus = await _openProxy("http://127.0.0.1:1");
+  const producer = await _startProducer(stores, { PROMETHEUS_URL: prometheus.url });
+  prometheus.refuse();
+  try {
+    _expectProblem(await producer.request("/v1/overview/history?range=7d"), "history-unavailable");
+    expect((await producer.client.getOverview()).hasHistory).toBe(true);
+    _expectProblem(await producer.request("/v1/overview/history?range=9d"), "invalid-parameter");
+  } finally {
+    await producer.close();
+    await prometheus.close();
+  }
+});
+
+test.each([
+  [{ PROMETHEUS_URL: "http://user:pass@prometheus:9090", PROMETHEUS_TOKEN: "t" }, /both set/],
+  [
+    { PROMETHEUS_URL: "http://prometheus:9090", PROMETHEUS_MATCHERS: 'a="b"} or up{c="d"' },
+    /label/,
+  ],
+])("a Prometheus that is configured with %o is refused", async (settings, message) => {
+  expect(await _startProducer(stores, settings).catch(String)).toMatch(message);
 });
 
 test("keys of other tenants and restricted keys see their own queues only", async () => {

@@ -7,6 +7,7 @@ import type {
   ApiKeyChange,
   NewApiKey,
   Overview,
+  OverviewHistory,
   Principal,
   Queue,
   QueueChange,
@@ -92,6 +93,9 @@ export function createAdminCalls({ call }: Transport) {
 
     /** Returns the activity of the last 30 minutes, the queues, and the memory of Redis. */
     getOverview: (options: CallOptions = {}) => call<Overview>("/v1/overview", options),
+    /** Reads a longer period from the Prometheus that the service is configured with. */
+    getOverviewHistory: (range: OverviewHistory["range"], options: CallOptions = {}) =>
+      call<OverviewHistory>(`/v1/overview/history?range=${range}`, options),
 
     /** Creates an API key. The key itself is only returned in this response. */
     createKey: (key: Sent<NewApiKey>, write: WriteOptions = {}) =>

@@ -207,7 +207,7 @@ export interface components {
              * @description Problem type; a closed list
              * @enum {string}
              */
-            type: "urn:toril:problem:empty-body" | "urn:toril:problem:invalid-json" | "urn:toril:problem:incomplete-body" | "urn:toril:problem:digest-mismatch" | "urn:toril:problem:invalid-parameter" | "urn:toril:problem:unauthenticated" | "urn:toril:problem:insufficient-scope" | "urn:toril:problem:forbidden-resource" | "urn:toril:problem:job-not-found" | "urn:toril:problem:import-not-found" | "urn:toril:problem:key-not-found" | "urn:toril:problem:queue-not-found" | "urn:toril:problem:dead-letter-not-found" | "urn:toril:problem:operation-not-found" | "urn:toril:problem:feed-not-found" | "urn:toril:problem:schedule-not-found" | "urn:toril:problem:push-endpoint-not-found" | "urn:toril:problem:webhook-not-found" | "urn:toril:problem:webhook-delivery-not-found" | "urn:toril:problem:job-type-not-found" | "urn:toril:problem:not-found" | "urn:toril:problem:method-not-allowed" | "urn:toril:problem:idempotency-key-in-use" | "urn:toril:problem:job-pending" | "urn:toril:problem:job-active" | "urn:toril:problem:job-not-delayed" | "urn:toril:problem:key-taken" | "urn:toril:problem:job-ended" | "urn:toril:problem:operation-ended" | "urn:toril:problem:too-many-schedules" | "urn:toril:problem:job-type-conflict" | "urn:toril:problem:job-type-in-use" | "urn:toril:problem:breaking-change" | "urn:toril:problem:too-many-job-types" | "urn:toril:problem:too-many-webhooks" | "urn:toril:problem:webhook-disabled" | "urn:toril:problem:too-many-operations" | "urn:toril:problem:import-exists" | "urn:toril:problem:import-part-exists" | "urn:toril:problem:import-part-in-use" | "urn:toril:problem:import-header-missing" | "urn:toril:problem:import-incomplete" | "urn:toril:problem:import-ended" | "urn:toril:problem:response-not-replayable" | "urn:toril:problem:last-admin-key" | "urn:toril:problem:key-ended" | "urn:toril:problem:job-gone" | "urn:toril:problem:import-gone" | "urn:toril:problem:precondition-failed" | "urn:toril:problem:body-too-large" | "urn:toril:problem:data-too-large" | "urn:toril:problem:too-many-entries" | "urn:toril:problem:unsupported-media-type" | "urn:toril:problem:invalid-job" | "urn:toril:problem:invalid-bulk" | "urn:toril:problem:invalid-key" | "urn:toril:problem:invalid-request" | "urn:toril:problem:invalid-operation" | "urn:toril:problem:invalid-job-type" | "urn:toril:problem:invalid-schedule" | "urn:toril:problem:invalid-webhook" | "urn:toril:problem:unstorable-json" | "urn:toril:problem:unstorable-secret" | "urn:toril:problem:invalid-csv" | "urn:toril:problem:too-many-errors" | "urn:toril:problem:invalid-import" | "urn:toril:problem:invalid-xlsx" | "urn:toril:problem:invalid-feed" | "urn:toril:problem:idempotency-key-reused" | "urn:toril:problem:precondition-required" | "urn:toril:problem:too-many-failed-logins" | "urn:toril:problem:quota-exceeded" | "urn:toril:problem:internal-error" | "urn:toril:problem:at-capacity";
+            type: "urn:toril:problem:empty-body" | "urn:toril:problem:invalid-json" | "urn:toril:problem:incomplete-body" | "urn:toril:problem:digest-mismatch" | "urn:toril:problem:invalid-parameter" | "urn:toril:problem:unauthenticated" | "urn:toril:problem:insufficient-scope" | "urn:toril:problem:forbidden-resource" | "urn:toril:problem:job-not-found" | "urn:toril:problem:import-not-found" | "urn:toril:problem:key-not-found" | "urn:toril:problem:queue-not-found" | "urn:toril:problem:dead-letter-not-found" | "urn:toril:problem:operation-not-found" | "urn:toril:problem:feed-not-found" | "urn:toril:problem:schedule-not-found" | "urn:toril:problem:push-endpoint-not-found" | "urn:toril:problem:webhook-not-found" | "urn:toril:problem:webhook-delivery-not-found" | "urn:toril:problem:job-type-not-found" | "urn:toril:problem:history-not-configured" | "urn:toril:problem:not-found" | "urn:toril:problem:method-not-allowed" | "urn:toril:problem:idempotency-key-in-use" | "urn:toril:problem:job-pending" | "urn:toril:problem:job-active" | "urn:toril:problem:job-not-delayed" | "urn:toril:problem:key-taken" | "urn:toril:problem:job-ended" | "urn:toril:problem:operation-ended" | "urn:toril:problem:too-many-schedules" | "urn:toril:problem:job-type-conflict" | "urn:toril:problem:job-type-in-use" | "urn:toril:problem:breaking-change" | "urn:toril:problem:too-many-job-types" | "urn:toril:problem:too-many-webhooks" | "urn:toril:problem:webhook-disabled" | "urn:toril:problem:too-many-operations" | "urn:toril:problem:import-exists" | "urn:toril:problem:import-part-exists" | "urn:toril:problem:import-part-in-use" | "urn:toril:problem:import-header-missing" | "urn:toril:problem:import-incomplete" | "urn:toril:problem:import-ended" | "urn:toril:problem:response-not-replayable" | "urn:toril:problem:last-admin-key" | "urn:toril:problem:key-ended" | "urn:toril:problem:job-gone" | "urn:toril:problem:import-gone" | "urn:toril:problem:precondition-failed" | "urn:toril:problem:body-too-large" | "urn:toril:problem:data-too-large" | "urn:toril:problem:too-many-entries" | "urn:toril:problem:unsupported-media-type" | "urn:toril:problem:invalid-job" | "urn:toril:problem:invalid-bulk" | "urn:toril:problem:invalid-key" | "urn:toril:problem:invalid-request" | "urn:toril:problem:invalid-operation" | "urn:toril:problem:invalid-job-type" | "urn:toril:problem:invalid-schedule" | "urn:toril:problem:invalid-webhook" | "urn:toril:problem:unstorable-json" | "urn:toril:problem:unstorable-secret" | "urn:toril:problem:invalid-csv" | "urn:toril:problem:too-many-errors" | "urn:toril:problem:invalid-import" | "urn:toril:problem:invalid-xlsx" | "urn:toril:problem:invalid-feed" | "urn:toril:problem:idempotency-key-reused" | "urn:toril:problem:precondition-required" | "urn:toril:problem:too-many-failed-logins" | "urn:toril:problem:quota-exceeded" | "urn:toril:problem:internal-error" | "urn:toril:problem:history-unavailable" | "urn:toril:problem:at-capacity";
         };
         BulkResult: {
             counts: components["schemas"]["BulkCounts"];
@@ -1294,6 +1294,8 @@ export interface components {
         Overview: {
             /** Format: date-time */
             at: string;
+            /** @description Whether a Prometheus is configured, from which `GET /v1/overview/history` reads */
+            hasHistory: boolean;
             queues: components["schemas"]["OverviewQueue"][];
             recent: components["schemas"]["OverviewDurations"];
             redis: components["schemas"]["OverviewRedis"];
@@ -1312,17 +1314,27 @@ export interface components {
             /** @description Time from when a job was due until its first attempt; null without any */
             startMs: components["schemas"]["Quantiles"] | null;
         };
+        OverviewHistory: {
+            /** @enum {string} */
+            range: "6h" | "24h" | "7d";
+            /** @description Length of a slot */
+            slotMs: number;
+            /** @description Oldest first; the last slot ends now */
+            slots: components["schemas"]["OverviewSlot"][];
+        };
         OverviewQueue: {
             active: number;
-            /** @description Jobs that these consumers run at once */
+            /** @description Jobs that consumers and pull workers run at once */
             capacity: number;
             delayed: number;
             name: string;
             oldestWaitingMs: number;
             paused: boolean;
+            /** @description Stock BullMQ workers that process this queue; null if unknown */
+            stockWorkers: number | null;
             /** @description Waiting and prioritized jobs */
             waiting: number;
-            /** @description Toril consumers that process this queue */
+            /** @description Consumers and pull workers that process this queue */
             workers: number;
         };
         /** @description Memory of the fullest Redis node */
@@ -1361,12 +1373,16 @@ export interface components {
             startMs: components["schemas"]["Quantiles"] | null;
             waiting: number | null;
         };
-        /** @description Workers of all queues by kind. Stock BullMQ workers are not counted */
+        /** @description Workers of all queues by kind */
         OverviewWorkers: {
             /** @description Consumer processes; they also send requests to push endpoints */
             consumers: number;
             /** @description Workers that take jobs over HTTP */
             pull: number;
+            /** @description Job types whose jobs are sent to a push endpoint */
+            pushEndpoints: number;
+            /** @description Stock BullMQ workers, one per queue; null if Redis does not permit CLIENT LIST */
+            stock: number | null;
         };
         PastGeneration: {
             attempts: number;
@@ -1449,7 +1465,7 @@ export interface components {
              * @description Problem type; a closed list
              * @enum {string}
              */
-            type: "urn:toril:problem:empty-body" | "urn:toril:problem:invalid-json" | "urn:toril:problem:incomplete-body" | "urn:toril:problem:digest-mismatch" | "urn:toril:problem:invalid-parameter" | "urn:toril:problem:unauthenticated" | "urn:toril:problem:insufficient-scope" | "urn:toril:problem:forbidden-resource" | "urn:toril:problem:job-not-found" | "urn:toril:problem:import-not-found" | "urn:toril:problem:key-not-found" | "urn:toril:problem:queue-not-found" | "urn:toril:problem:dead-letter-not-found" | "urn:toril:problem:operation-not-found" | "urn:toril:problem:feed-not-found" | "urn:toril:problem:schedule-not-found" | "urn:toril:problem:push-endpoint-not-found" | "urn:toril:problem:webhook-not-found" | "urn:toril:problem:webhook-delivery-not-found" | "urn:toril:problem:job-type-not-found" | "urn:toril:problem:not-found" | "urn:toril:problem:method-not-allowed" | "urn:toril:problem:idempotency-key-in-use" | "urn:toril:problem:job-pending" | "urn:toril:problem:job-active" | "urn:toril:problem:job-not-delayed" | "urn:toril:problem:key-taken" | "urn:toril:problem:job-ended" | "urn:toril:problem:operation-ended" | "urn:toril:problem:too-many-schedules" | "urn:toril:problem:job-type-conflict" | "urn:toril:problem:job-type-in-use" | "urn:toril:problem:breaking-change" | "urn:toril:problem:too-many-job-types" | "urn:toril:problem:too-many-webhooks" | "urn:toril:problem:webhook-disabled" | "urn:toril:problem:too-many-operations" | "urn:toril:problem:import-exists" | "urn:toril:problem:import-part-exists" | "urn:toril:problem:import-part-in-use" | "urn:toril:problem:import-header-missing" | "urn:toril:problem:import-incomplete" | "urn:toril:problem:import-ended" | "urn:toril:problem:response-not-replayable" | "urn:toril:problem:last-admin-key" | "urn:toril:problem:key-ended" | "urn:toril:problem:job-gone" | "urn:toril:problem:import-gone" | "urn:toril:problem:precondition-failed" | "urn:toril:problem:body-too-large" | "urn:toril:problem:data-too-large" | "urn:toril:problem:too-many-entries" | "urn:toril:problem:unsupported-media-type" | "urn:toril:problem:invalid-job" | "urn:toril:problem:invalid-bulk" | "urn:toril:problem:invalid-key" | "urn:toril:problem:invalid-request" | "urn:toril:problem:invalid-operation" | "urn:toril:problem:invalid-job-type" | "urn:toril:problem:invalid-schedule" | "urn:toril:problem:invalid-webhook" | "urn:toril:problem:unstorable-json" | "urn:toril:problem:unstorable-secret" | "urn:toril:problem:invalid-csv" | "urn:toril:problem:too-many-errors" | "urn:toril:problem:invalid-import" | "urn:toril:problem:invalid-xlsx" | "urn:toril:problem:invalid-feed" | "urn:toril:problem:idempotency-key-reused" | "urn:toril:problem:precondition-required" | "urn:toril:problem:too-many-failed-logins" | "urn:toril:problem:quota-exceeded" | "urn:toril:problem:internal-error" | "urn:toril:problem:at-capacity";
+            type: "urn:toril:problem:empty-body" | "urn:toril:problem:invalid-json" | "urn:toril:problem:incomplete-body" | "urn:toril:problem:digest-mismatch" | "urn:toril:problem:invalid-parameter" | "urn:toril:problem:unauthenticated" | "urn:toril:problem:insufficient-scope" | "urn:toril:problem:forbidden-resource" | "urn:toril:problem:job-not-found" | "urn:toril:problem:import-not-found" | "urn:toril:problem:key-not-found" | "urn:toril:problem:queue-not-found" | "urn:toril:problem:dead-letter-not-found" | "urn:toril:problem:operation-not-found" | "urn:toril:problem:feed-not-found" | "urn:toril:problem:schedule-not-found" | "urn:toril:problem:push-endpoint-not-found" | "urn:toril:problem:webhook-not-found" | "urn:toril:problem:webhook-delivery-not-found" | "urn:toril:problem:job-type-not-found" | "urn:toril:problem:history-not-configured" | "urn:toril:problem:not-found" | "urn:toril:problem:method-not-allowed" | "urn:toril:problem:idempotency-key-in-use" | "urn:toril:problem:job-pending" | "urn:toril:problem:job-active" | "urn:toril:problem:job-not-delayed" | "urn:toril:problem:key-taken" | "urn:toril:problem:job-ended" | "urn:toril:problem:operation-ended" | "urn:toril:problem:too-many-schedules" | "urn:toril:problem:job-type-conflict" | "urn:toril:problem:job-type-in-use" | "urn:toril:problem:breaking-change" | "urn:toril:problem:too-many-job-types" | "urn:toril:problem:too-many-webhooks" | "urn:toril:problem:webhook-disabled" | "urn:toril:problem:too-many-operations" | "urn:toril:problem:import-exists" | "urn:toril:problem:import-part-exists" | "urn:toril:problem:import-part-in-use" | "urn:toril:problem:import-header-missing" | "urn:toril:problem:import-incomplete" | "urn:toril:problem:import-ended" | "urn:toril:problem:response-not-replayable" | "urn:toril:problem:last-admin-key" | "urn:toril:problem:key-ended" | "urn:toril:problem:job-gone" | "urn:toril:problem:import-gone" | "urn:toril:problem:precondition-failed" | "urn:toril:problem:body-too-large" | "urn:toril:problem:data-too-large" | "urn:toril:problem:too-many-entries" | "urn:toril:problem:unsupported-media-type" | "urn:toril:problem:invalid-job" | "urn:toril:problem:invalid-bulk" | "urn:toril:problem:invalid-key" | "urn:toril:problem:invalid-request" | "urn:toril:problem:invalid-operation" | "urn:toril:problem:invalid-job-type" | "urn:toril:problem:invalid-schedule" | "urn:toril:problem:invalid-webhook" | "urn:toril:problem:unstorable-json" | "urn:toril:problem:unstorable-secret" | "urn:toril:problem:invalid-csv" | "urn:toril:problem:too-many-errors" | "urn:toril:problem:invalid-import" | "urn:toril:problem:invalid-xlsx" | "urn:toril:problem:invalid-feed" | "urn:toril:problem:idempotency-key-reused" | "urn:toril:problem:precondition-required" | "urn:toril:problem:too-many-failed-logins" | "urn:toril:problem:quota-exceeded" | "urn:toril:problem:internal-error" | "urn:toril:problem:history-unavailable" | "urn:toril:problem:at-capacity";
         };
         PushEndpoint: {
             /**
@@ -1505,6 +1521,8 @@ export interface components {
             rateLimit: components["schemas"]["QueueRateLimit"] | null;
             /** @description null until a first measurement is available */
             rates: components["schemas"]["QueueRates"] | null;
+            /** @description Stock BullMQ workers that are connected to Redis for this queue; null if Redis does not permit CLIENT LIST */
+            stockWorkers: number | null;
             /** @description Consumers and pull workers that process this queue */
             workers: components["schemas"]["QueueWorker"][];
         };
@@ -2037,6 +2055,7 @@ export type OperationPreview = components['schemas']['OperationPreview'];
 export type OperationRequest = components['schemas']['OperationRequest'];
 export type Overview = components['schemas']['Overview'];
 export type OverviewDurations = components['schemas']['OverviewDurations'];
+export type OverviewHistory = components['schemas']['OverviewHistory'];
 export type OverviewQueue = components['schemas']['OverviewQueue'];
 export type OverviewRedis = components['schemas']['OverviewRedis'];
 export type OverviewSlot = components['schemas']['OverviewSlot'];

@@ -58,6 +58,7 @@ export type {
   OperationPreview,
   OperationRequest,
   Overview,
+  OverviewHistory,
   Principal,
   Queue,
   QueueChange,

@@ -49,8 +49,11 @@ const OverviewQueue = z
     active: count,
     delayed: count,
     oldestWaitingMs: ms,
-    workers: count.meta({ description: "Toril consumers that process this queue" }),
-    capacity: count.meta({ description: "Jobs that these consumers run at once" }),
+    workers: count.meta({ description: "Consumers and pull workers that process this queue" }),
+    stockWorkers: count
+      .nullable()
+      .meta({ description: "Stock BullMQ workers that process this queue; null if unknown" }),
+    capacity: count.meta({ description: "Jobs that consumers and pull workers run at once" }),
   })
   .meta({ id: "OverviewQueue" });
 
@@ -67,10 +70,14 @@ const OverviewWorkers = z
       description: "Consumer processes; they also send requests to push endpoints",
     }),
     pull: count.meta({ description: "Workers that take jobs over HTTP" }),
+    pushEndpoints: count.meta({ description: "Job types whose jobs are sent to a push endpoint" }),
+    stock: count.nullable().meta({
+      description: "Stock BullMQ workers, one per queue; null if Redis does not permit CLIENT LIST",
+    }),
   })
   .meta({
     id: "OverviewWorkers",
-    description: "Workers of all queues by kind. Stock BullMQ workers are not counted",
+    description: "Workers of all queues by kind",
   });
 
 export const Overview = z
@@ -84,6 +91,24 @@ export const Overview = z
     queues: z.array(OverviewQueue),
     workers: OverviewWorkers,
     redis: OverviewRedis,
+    hasHistory: z.boolean().meta({
+      description:
+        "Whether a Prometheus is configured, from which `GET /v1/overview/history` reads",
+    }),
   })
   .meta({ id: "Overview" });
 export type Overview = z.infer<typeof Overview>;
+
+/** Periods of the history, with the length of their slots. */
+export const historySlotMs = { "6h": 120_000, "24h": 300_000, "7d": 1_800_000 } as const;
+export type HistoryRange = keyof typeof historySlotMs;
+export const historyRanges = ["6h", "24h", "7d"] as const satisfies HistoryRange[];
+
+export const OverviewHistory = z
+  .strictObject({
+    range: z.enum(historyRanges),
+    slotMs: count.meta({ description: "Length of a slot" }),
+    slots: z.array(OverviewSlot).meta({ description: "Oldest first; the last slot ends now" }),
+  })
+  .meta({ id: "OverviewHistory" });
+export type OverviewHistory = z.infer<typeof OverviewHistory>;

@@ -26,6 +26,7 @@ export const problemKinds = {
   "webhook-not-found": { status: 404, title: "Webhook not found" },
   "webhook-delivery-not-found": { status: 404, title: "Webhook delivery not found" },
   "job-type-not-found": { status: 404, title: "Job type not found" },
+  "history-not-configured": { status: 404, title: "No Prometheus is configured" },
   "not-found": { status: 404, title: "Not found" },
   "method-not-allowed": { status: 405, title: "Method not allowed" },
   "idempotency-key-in-use": {
@@ -100,6 +101,7 @@ export const problemKinds = {
   "too-many-failed-logins": { status: 429, title: "Too many failed logins from this address" },
   "quota-exceeded": { status: 429, title: "Quota exceeded" },
   "internal-error": { status: 500, title: "Internal server error" },
+  "history-unavailable": { status: 502, title: "Prometheus did not return the history" },
   "at-capacity": { status: 503, title: "Service unavailable or at capacity" },
 } as const satisfies Record<string, { status: number; title: string }>;
 

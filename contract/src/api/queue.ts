@@ -103,6 +103,10 @@ export const Queue = z
     workers: z
       .array(QueueWorker)
       .meta({ description: "Consumers and pull workers that process this queue" }),
+    stockWorkers: count.nullable().meta({
+      description:
+        "Stock BullMQ workers that are connected to Redis for this queue; null if Redis does not permit CLIENT LIST",
+    }),
     paused: z.boolean(),
     ...settings,
   })
@@ -124,6 +128,7 @@ export const Queue = z
           seenAt: "2026-11-23T09:30:00.000Z",
         },
       ],
+      stockWorkers: 0,
       paused: false,
       concurrency: 10,
       rateLimit: null,

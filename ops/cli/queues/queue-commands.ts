@@ -45,7 +45,11 @@ export const resumeQueue: Command = {
   },
 };
 
-function toRow({ name, counts, rates, oldestWaitingMs, workers, paused }: Queue, style: Style) {
+function toRow(
+  { name, counts, rates, oldestWaitingMs, workers, stockWorkers, paused }: Queue,
+  style: Style,
+) {
+  const working = workers.length + (stockWorkers ?? 0);
   return [
     toPrintable(name),
     String(counts.waiting + counts.prioritized),
@@ -54,7 +58,7 @@ function toRow({ name, counts, rates, oldestWaitingMs, workers, paused }: Queue,
     rates === null ? "-" : rates.in.toFixed(1),
     rates === null ? "-" : rates.out.toFixed(1),
     `${Math.round(oldestWaitingMs / 1000)} s`,
-    workers.length === 0 ? style("yellow", "0") : String(workers.length),
+    working === 0 ? style("yellow", "0") : String(working),
     paused ? style("yellow", "paused") : "",
   ];
 }

@@ -3,12 +3,12 @@ import { client } from "../app/api.ts";
 import { to } from "../app/router.ts";
 import { useCan } from "../app/session.tsx";
 import { useQuery } from "../app/use-query.ts";
-import { Chart } from "../ui/chart.tsx";
 import { Card, Empty, Loaded, PageHead, Table } from "../ui/layout.tsx";
-import { formatBytes, formatCompact, formatCount, formatRate } from "../ui/numbers.ts";
+import { formatBytes, formatCompact, formatCount, formatRate, plural } from "../ui/numbers.ts";
 import { Status } from "../ui/status.tsx";
 import { formatDuration } from "../ui/time.tsx";
 import { FirstRun } from "./first-run.tsx";
+import { Charts } from "./overview-charts.tsx";
 import { findProblems } from "./problems.ts";
 import { ProblemList } from "./problem-list.tsx";
 
@@ -34,14 +34,14 @@ export function OverviewPage() {
   };
   return (
     <>
-      <PageHead title="Overview" detail="The last 30 minutes, all tenants" />
+      <PageHead title="Overview" detail="The whole service, all tenants" />
       {anyJob.data?.items.length === 0 && <FirstRun onDone={reload} />}
       <Loaded query={overview}>
         {(found) => (
           <div class="stack">
             <ProblemList problems={findProblems(found, deadLetters.data)} onChange={reload} />
             <Numbers overview={found} />
-            <Charts overview={found} />
+            <Charts recent={found} />
             <Queues overview={found} />
           </div>
         )}
@@ -74,8 +74,8 @@ function Numbers({ overview: { slots, queues, recent, redis, workers } }: { over
       />
       <Value
         label="Workers"
-        value={formatCount(workers.consumers + workers.pull)}
-        unit={`${formatCount(workers.consumers)} consumers, ${formatCount(workers.pull)} pull; ${queues.filter(({ workers }) => workers > 0).length} of ${queues.length} queues served`}
+        value={formatCount(workers.consumers + workers.pull + (workers.stock ?? 0))}
+        unit={describeWorkers(workers)}
       />
       <Quantile label="Time to start" value={recent.startMs} />
       <Quantile label="Run time" value={recent.runMs} />
@@ -96,6 +96,15 @@ function Numbers({ overview: { slots, queues, recent, redis, workers } }: { over
       />
     </dl>
   );
+}
+
+function describeWorkers({ consumers, pull, stock, pushEndpoints }: Overview["workers"]) {
+  return [
+    plural(consumers, "consumer"),
+    `${formatCount(pull)} pull`,
+    ...(stock === null ? [] : [`${formatCount(stock)} stock BullMQ`]),
+    plural(pushEndpoints, "push endpoint"),
+  ].join(", ");
 }
 
 function Quantile({ label, value }: { label: string; value: { p50: number; p95: number } | null }) {
@@ -125,61 +134,6 @@ function formatOr(value: number | null, format: (value: number) => string) {
   return value === null ? "–" : format(value);
 }
 
-function Charts({ overview: { slots } }: { overview: Overview }) {
-  const times = slots.map(({ at }) => Date.parse(at));
-  const pick = (name: "in" | "out" | "waiting" | "active" | "retried" | "dead" | "refused") =>
-    slots.map((slot) => slot[name]);
-  return (
-    <div class="charts">
-      <Chart
-        title="Jobs per second"
-        times={times}
-        format={formatRate}
-        series={[
-          { label: "in", color: "accent", values: pick("in") },
-          { label: "out", color: "good", values: pick("out") },
-        ]}
-      />
-      <Chart
-        title="Backlog"
-        times={times}
-        format={formatCompact}
-        series={[
-          { label: "waiting", color: "accent", values: pick("waiting") },
-          { label: "active", color: "good", values: pick("active") },
-        ]}
-      />
-      <Chart
-        title="Time to start"
-        times={times}
-        format={formatDuration}
-        series={[
-          {
-            label: "p95",
-            color: "accent",
-            values: slots.map(({ startMs }) => startMs?.p95 ?? null),
-          },
-          {
-            label: "p50",
-            color: "muted",
-            values: slots.map(({ startMs }) => startMs?.p50 ?? null),
-          },
-        ]}
-      />
-      <Chart
-        title="Failures per 10 s"
-        times={times}
-        format={formatCompact}
-        series={[
-          { label: "dead", color: "bad", values: pick("dead") },
-          { label: "retried", color: "warn", values: pick("retried") },
-          { label: "refused", color: "muted", values: pick("refused") },
-        ]}
-      />
-    </div>
-  );
-}
-
 function Queues({ overview: { queues } }: { overview: Overview }) {
   const can = useCan();
   return (
@@ -205,7 +159,7 @@ function Queues({ overview: { queues } }: { overview: Overview }) {
               <td class="number">
                 {queue.oldestWaitingMs > 0 ? formatDuration(queue.oldestWaitingMs) : "–"}
               </td>
-              <td class="number">{queue.workers}</td>
+              <td class="number">{formatCount(queue.workers + (queue.stockWorkers ?? 0))}</td>
             </tr>
           ))}
         </Table>

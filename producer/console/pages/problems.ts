@@ -53,14 +53,15 @@ function findMemoryProblems({ redis: { usedBytes, maxBytes } }: Overview): Probl
 }
 
 function findQueueProblems(queue: Overview["queues"][number]): Problem[] {
-  const { name, waiting, paused, workers, oldestWaitingMs } = queue;
+  const { name, waiting, paused, workers, stockWorkers, oldestWaitingMs } = queue;
   if (paused) {
     const text = `The queue ${name} is paused: ${formatCount(waiting)} jobs wait, and new jobs will.`;
     const action = { kind: "resume", queue: name } as const;
     return [{ id: `paused ${name}`, tone: "warn", text, action, runbook: "toriloldestjobwaits" }];
   }
   if (waiting === 0) return [];
-  if (workers === 0) {
+  // Jobs of a queue whose stock workers are unknown are late at some time, if it has none.
+  if (workers === 0 && stockWorkers === 0) {
     const text = `No worker processes the queue ${name}; ${formatCount(waiting)} jobs wait. Start a consumer that serves it.`;
     return [{ id: `workers ${name}`, tone: "bad", text, runbook: "torilnoconsumer" }];
   }

@@ -9,7 +9,7 @@ import { Action } from "../ui/action.tsx";
 import { Dialog } from "../ui/dialog.tsx";
 import { Text } from "../ui/fields.tsx";
 import { Card, Empty, Loaded, PageHead, Table } from "../ui/layout.tsx";
-import { formatCount } from "../ui/numbers.ts";
+import { formatCount, plural } from "../ui/numbers.ts";
 import { Status } from "../ui/status.tsx";
 import { Time } from "../ui/time.tsx";
 import { PauseQueue } from "./queues.tsx";
@@ -111,7 +111,10 @@ async function drain(queue: string): Promise<string> {
   return `${formatCount(cancelled)} jobs are cancelled.`;
 }
 
-function Workers({ queue: { workers } }: { queue: Queue }) {
+function Workers({ queue: { workers, stockWorkers } }: { queue: Queue }) {
+  if (workers.length === 0 && stockWorkers !== null && stockWorkers > 0) {
+    return <Stock count={stockWorkers} />;
+  }
   if (workers.length === 0) {
     return (
       <Empty title="No consumer processes this queue.">
@@ -122,11 +125,12 @@ function Workers({ queue: { workers } }: { queue: Queue }) {
     );
   }
   return (
-    <Table label="Workers" head={["Host", "Process", "Active", "At once", "Started"]}>
-      {workers.map(({ id, host, pid, active, concurrency, startedAt }) => (
+    <Table label="Workers" head={["Kind", "Host", "Process", "Active", "At once", "Started"]}>
+      {workers.map(({ id, kind = "consumer", host, pid, active, concurrency, startedAt }) => (
         <tr key={id}>
+          <td>{kind}</td>
           <td class="mono">{host}</td>
-          <td class="mono">{pid}</td>
+          <td class="mono">{kind === "pull" ? "–" : pid}</td>
           <td class="number">{active}</td>
           <td class="number">{concurrency}</td>
           <td>
@@ -134,8 +138,19 @@ function Workers({ queue: { workers } }: { queue: Queue }) {
           </td>
         </tr>
       ))}
+      {stockWorkers !== null && stockWorkers > 0 && (
+        <tr>
+          <td colSpan={6}>
+            <Stock count={stockWorkers} />
+          </td>
+        </tr>
+      )}
     </Table>
   );
+}
+
+function Stock({ count }: { count: number }) {
+  return <>{plural(count, "stock BullMQ worker")} connected</>;
 }
 
 function Counts({ queue: { name, paused, counts } }: { queue: Queue }) {

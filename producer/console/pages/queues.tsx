@@ -41,7 +41,7 @@ export function QueuesPage() {
 }
 
 function QueueRow({ queue, onChange }: QueueProps) {
-  const { name, paused, counts, rates, oldestWaitingMs, workers } = queue;
+  const { name, paused, counts, rates, oldestWaitingMs, workers, stockWorkers } = queue;
   return (
     <tr>
       <td>
@@ -56,7 +56,7 @@ function QueueRow({ queue, onChange }: QueueProps) {
       <td class="number">{rates === null ? "–" : formatRate(rates.in)}</td>
       <td class="number">{rates === null ? "–" : formatRate(rates.out)}</td>
       <td class="number">{oldestWaitingMs > 0 ? formatDuration(oldestWaitingMs) : "–"}</td>
-      <td class="number">{workers.length}</td>
+      <td class="number">{workers.length + (stockWorkers ?? 0)}</td>
       <td class="actions">
         <IfCan scope="queues:admin">
           <PauseQueue queue={queue} onChange={onChange} />

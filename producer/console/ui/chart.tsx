@@ -87,7 +87,13 @@ function toOptions(
     cursor: { y: false, points: { size: 5 } },
     scales: { y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.1 : 1] } },
     axes: [
-      { ...axis, grid: { show: false }, space: 60, size: 24, values: "{HH}:{mm}" },
+      {
+        ...axis,
+        grid: { show: false },
+        space: 60,
+        size: 24,
+        values: (_plot, splits) => splits.map(formatTick),
+      },
       {
         ...axis,
         grid: { stroke: line, width: 1 },
@@ -107,6 +113,15 @@ function toOptions(
       })),
     ],
   };
+}
+
+/** Time of day; the day, at midnight. */
+function formatTick(seconds: number): string {
+  const at = new Date(seconds * 1000);
+  const isMidnight = at.getHours() === 0 && at.getMinutes() === 0;
+  return isMidnight
+    ? at.toLocaleDateString("en", { month: "short", day: "numeric" })
+    : at.toLocaleTimeString("en", { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 }
 
 /** Resolves a colour of the style sheet for the canvas. */

@@ -21,3 +21,8 @@ export function formatBytes(bytes: number): string {
   const value = bytes / 1024 ** power;
   return `${value.toFixed(value < 10 && power > 0 ? 1 : 0)} ${units[power]}`;
 }
+
+/** 1 job, 2 jobs */
+export function plural(count: number, noun: string): string {
+  return `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
+}

@@ -5,6 +5,9 @@ import {
 } from "@toril/contract/engine/activity/activity-log";
 import type { ActivityRecorder } from "@toril/contract/engine/activity/activity-recorder";
 import type { createQueues } from "../queues/queues.ts";
+import type { Logger } from "pino";
+import { createReadHistory } from "./history/read-history.ts";
+import type { PrometheusSettings } from "./history/query-prometheus.ts";
 import { createReadOverview } from "./read-overview.ts";
 import { startGaugeSampler } from "./sample-gauges.ts";
 import type { Overview } from "@toril/contract/api/overview";
@@ -14,10 +17,14 @@ export interface OverviewDeps {
   prefix: string;
   recorder: ActivityRecorder;
   queues: Pick<ReturnType<typeof createQueues>, "readSizes" | "readArrivals" | "readAll">;
+  countPushEndpoints(): number;
+  prometheus: PrometheusSettings | undefined;
+  log: Logger;
 }
 
 /** Records the activity of this process and of the queues, and reads what all processes recorded. */
-export function createOverview({ redis, prefix, recorder, queues }: OverviewDeps) {
+export function createOverview(deps: OverviewDeps) {
+  const { redis, prefix, recorder, queues, prometheus, log } = deps;
   const activity = createActivityLog(redis, prefix);
   const flushing = startActivityFlush(activity, recorder);
   const sampler = startGaugeSampler({ activity, ...queues });
@@ -26,7 +33,10 @@ export function createOverview({ redis, prefix, recorder, queues }: OverviewDeps
       activity,
       readQueues: queues.readAll,
       readMemory: () => readRedisMemory(redis),
+      countPushEndpoints: deps.countPushEndpoints,
+      hasHistory: prometheus !== undefined,
     }),
+    readHistory: createReadHistory(prometheus, log),
     async close() {
       sampler.close();
       await flushing.close();

@@ -19,6 +19,8 @@ export interface ReadOverviewDeps {
   activity: Pick<ActivityLog, "read">;
   readQueues(): Promise<Queue[]>;
   readMemory(): Promise<Overview["redis"]>;
+  countPushEndpoints(): number;
+  hasHistory: boolean;
 }
 
 /** Limits reads from Redis, however many people watch the overview. */
@@ -30,6 +32,8 @@ export function createReadOverview({
   activity,
   readQueues,
   readMemory,
+  countPushEndpoints,
+  hasHistory,
 }: ReadOverviewDeps): ReadOverview {
   let reading: Promise<Overview> | undefined;
   let readAt = Number.NEGATIVE_INFINITY;
@@ -47,8 +51,9 @@ export function createReadOverview({
       slots: slots.map((slot, index) => toSlot(slot, slots[index - 1])),
       recent: toDurations(recent),
       queues: queues.map(toQueue),
-      workers: countWorkers(queues),
+      workers: { ...countWorkers(queues), pushEndpoints: countPushEndpoints() },
       redis,
+      hasHistory,
     };
   }
 
@@ -61,7 +66,7 @@ export function createReadOverview({
   };
 }
 
-function toQueue({ name, paused, counts, oldestWaitingMs, workers }: Queue) {
+function toQueue({ name, paused, counts, oldestWaitingMs, workers, stockWorkers }: Queue) {
   return {
     name,
     paused,
@@ -70,19 +75,25 @@ function toQueue({ name, paused, counts, oldestWaitingMs, workers }: Queue) {
     delayed: counts.delayed,
     oldestWaitingMs,
     workers: workers.length,
+    stockWorkers,
     capacity: workers.reduce((sum, { concurrency }) => sum + concurrency, 0),
   };
 }
 
 /** A process that serves several queues counts once. */
-function countWorkers(queues: readonly Queue[]): Overview["workers"] {
+function countWorkers(queues: readonly Queue[]): Omit<Overview["workers"], "pushEndpoints"> {
   const consumers = new Set<string>();
   const pull = new Set<string>();
   for (const { kind, host, pid } of queues.flatMap(({ workers }) => workers)) {
     if (kind === "pull") pull.add(host);
     else consumers.add(`${host} ${pid}`);
   }
-  return { consumers: consumers.size, pull: pull.size };
+  const stock = queues.map(({ stockWorkers }) => stockWorkers).filter((count) => count !== null);
+  return {
+    consumers: consumers.size,
+    pull: pull.size,
+    stock: stock.length < queues.length ? null : stock.reduce((sum, count) => sum + count, 0),
+  };
 }
 
 function toSlot(slot: ActivitySlot, previous: ActivitySlot | undefined): OverviewSlot {

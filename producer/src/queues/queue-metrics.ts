@@ -1,27 +1,19 @@
-import type { QueueSize } from "@toril/contract/engine/queues/queue-sizes";
-import { Gauge, type Registry } from "prom-client";
+import { Counter, Gauge, type Registry } from "prom-client";
+import type { createQueues } from "./queues.ts";
 
 /** Limits reads from Redis, however often the metrics are scraped. */
 const cacheMs = 1000;
 
 /**
- * Adds queue gauges that are read on scrape, and empty while Redis is unavailable. Every producer reports the same
- * values.
+ * Adds metrics of the queues that are read on scrape, and empty while Redis is unavailable. Every producer reports the
+ * same values.
  */
 export function addQueueMetrics(
   registry: Registry,
-  readSizes: () => Promise<readonly QueueSize[]>,
+  queues: Pick<ReturnType<typeof createQueues>, "readSizes" | "readArrivals">,
 ): void {
-  let reading: Promise<readonly QueueSize[]> | undefined;
-  let readAt = Number.NEGATIVE_INFINITY;
-
-  function getSizes() {
-    if (reading === undefined || performance.now() - readAt > cacheMs) {
-      readAt = performance.now();
-      reading = readSizes().catch(() => []);
-    }
-    return reading;
-  }
+  const getSizes = cached(queues.readSizes);
+  const getArrivals = cached(queues.readArrivals);
 
   registry.registerMetric(
     new Gauge({
@@ -49,4 +41,29 @@ export function addQueueMetrics(
       },
     }),
   );
+  registry.registerMetric(
+    new Counter({
+      name: "bullmq_jobs_added_total",
+      help: "Jobs ever added to Redis, by queue; begins again at 0 after a FLUSHALL",
+      labelNames: ["queue"],
+      registers: [],
+      async collect() {
+        const arrivals = await getArrivals();
+        this.reset();
+        for (const { queue, added } of arrivals) this.inc({ queue }, added);
+      },
+    }),
+  );
+}
+
+function cached<Item>(read: () => Promise<readonly Item[]>): () => Promise<readonly Item[]> {
+  let reading: Promise<readonly Item[]> | undefined;
+  let readAt = Number.NEGATIVE_INFINITY;
+  return () => {
+    if (reading === undefined || performance.now() - readAt > cacheMs) {
+      readAt = performance.now();
+      reading = read().catch(() => []);
+    }
+    return reading;
+  };
 }

@@ -1,6 +1,7 @@
 import type { QueueSize } from "@toril/contract/engine/queues/queue-sizes";
 import type { QueueArrivals, WatchedQueue } from "@toril/contract/engine/queues/watch-queue";
 import type { Queue } from "@toril/contract/api/queue";
+import type { ConnectedWorkers } from "./connected-workers.ts";
 import { ProblemError } from "../http/problem.ts";
 
 export interface QueueReader {
@@ -11,11 +12,12 @@ export interface QueueReader {
    */
   getDequeueRate(queue: string): number | undefined;
   /** Reads the arrivals of the sampled queues. Rejects with the client's errors. */
-  readArrivals(): Promise<QueueArrivals[]>;
+  readArrivals(): Promise<(QueueArrivals & { queue: string })[]>;
   close(): void;
 }
 
 export interface QueueReaderDeps {
+  connected: ConnectedWorkers;
   readSizes(queues: readonly string[]): Promise<readonly QueueSize[]>;
   watch(queue: string): Promise<WatchedQueue>;
   /** Queues that are sampled regularly, so that a rate is known when a client asks. */
@@ -24,7 +26,12 @@ export interface QueueReaderDeps {
 
 const sampleEveryMs = 5000;
 
-export function createQueueReader({ readSizes, watch, queues }: QueueReaderDeps): QueueReader {
+export function createQueueReader({
+  connected,
+  readSizes,
+  watch,
+  queues,
+}: QueueReaderDeps): QueueReader {
   const rates = new Map<string, number | undefined>();
   const sampleOne = async (queue: string) => {
     // Redis is unavailable: the rate is unknown.
@@ -39,19 +46,23 @@ export function createQueueReader({ readSizes, watch, queues }: QueueReaderDeps)
 
   async function read(names: readonly string[]): Promise<Queue[]> {
     const [sizes, watched] = await Promise.all([readSizes(names), Promise.all(names.map(watch))]);
+    const stock = await Promise.all(
+      names.map((name, at) => connected.countStock(name, watched[at]?.workers ?? [])),
+    );
     return sizes.flatMap(({ queue: name, counts, oldestMs: oldestWaitingMs }, at) => {
       const found = watched[at];
       if (found === undefined) return [];
       const { arrivals: _, ...rest } = found;
-      return [{ name, counts, oldestWaitingMs, ...rest }];
+      return [{ name, counts, oldestWaitingMs, stockWorkers: stock[at] ?? null, ...rest }];
     });
   }
 
   return {
     getDequeueRate: (queue) => rates.get(queue),
     readArrivals: async () => {
-      const watched = await Promise.all(queues().map(watch));
-      return watched.map(({ arrivals }) => arrivals);
+      const names = queues();
+      const watched = await Promise.all(names.map(watch));
+      return watched.map(({ arrivals }, index) => ({ ...arrivals, queue: names[index] ?? "" }));
     },
     read: (names) => read(names).catch(throwUnavailable),
     close: () => clearInterval(timer),

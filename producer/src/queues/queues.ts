@@ -7,6 +7,7 @@ import { readQueueSizes } from "@toril/contract/engine/queues/queue-sizes";
 import { createWatchQueue, watchScriptUrl } from "@toril/contract/engine/queues/watch-queue";
 import type { TenantLedger } from "../stores/postgres.ts";
 import { createCleanQueue } from "./clean-queue.ts";
+import { createConnectedWorkers } from "./connected-workers.ts";
 import { createDrainQueue, type DrainDeps } from "./drain-queue.ts";
 import { createQueueControl } from "./queue-control.ts";
 import { createQueueReader } from "./queue-reader.ts";
@@ -27,6 +28,7 @@ export function createQueues(deps: QueuesDeps) {
   const { redis, prefix, loadScript, queues, ledger, applySettings, log } = deps;
   const readSizes = (names: readonly string[]) => readQueueSizes(redis, prefix, names, Date.now);
   const queueReader = createQueueReader({
+    connected: createConnectedWorkers(redis, prefix),
     readSizes,
     watch: createWatchQueue(redis, loadScript(watchScriptUrl)),
     queues,

@@ -13,7 +13,7 @@ import { createGraphRoutes, listChildren } from "./graphs.ts";
 import { getLiveness, getReadiness } from "./health.ts";
 import { completeImport, listImportParts, putImportPart } from "./import-parts.ts";
 import { cancelImport, getImport, listImportErrors, listImports } from "./imports.ts";
-import { getOverview } from "./overview.ts";
+import { getOverview, getOverviewHistory } from "./overview.ts";
 import { getPrincipal } from "./principal.ts";
 import { getKey, getKeyUse, listKeys, revokeKey, rotateKey, createKeyRoutes } from "./keys.ts";
 import {
@@ -156,6 +156,7 @@ export function createApi(jobTypes: JobTypeRegistry) {
     listAudit,
     getPrincipal,
     getOverview,
+    getOverviewHistory,
     getLiveness,
     getReadiness,
   };
