@@ -9,6 +9,7 @@ import { Pager, usePages } from "../ui/pager.tsx";
 import { Status } from "../ui/status.tsx";
 import { formatDuration, Time } from "../ui/time.tsx";
 import { ScheduleDialog } from "./schedule-dialog.tsx";
+import { ScheduleTimeline } from "./schedule-timeline.tsx";
 
 /** The schedules of the tenant. */
 export function SchedulesPage() {
@@ -33,19 +34,22 @@ export function SchedulesPage() {
           items.length === 0 ? (
             <Empty title="No schedules: a schedule enqueues a job by cron expression or interval." />
           ) : (
-            <Table
-              label="Schedules"
-              head={["Schedule", "State", "When", "Job", "Next run", "Last run", ""]}
-            >
-              {items.map((schedule) => (
-                <ScheduleRow
-                  key={schedule.name}
-                  schedule={schedule}
-                  onChange={schedules.reload}
-                  onEdit={() => setEdited(schedule)}
-                />
-              ))}
-            </Table>
+            <div class="stack">
+              <ScheduleTimeline schedules={items} />
+              <Table
+                label="Schedules"
+                head={["Schedule", "State", "When", "Job", "Next run", "Last run", ""]}
+              >
+                {items.map((schedule) => (
+                  <ScheduleRow
+                    key={schedule.name}
+                    schedule={schedule}
+                    onChange={schedules.reload}
+                    onEdit={() => setEdited(schedule)}
+                  />
+                ))}
+              </Table>
+            </div>
           )
         }
       </Loaded>
