@@ -125,7 +125,7 @@ test("a webhook is created, tested, replayed and edited, and its secret is shown
   await page.getByRole("button", { name: "Replay a time range" }).click();
   await page.getByRole("dialog").getByRole("combobox").selectOption("delivered");
   await page.getByRole("dialog").getByRole("button", { name: "Replay" }).click();
-  await page.getByText("1 events are sent again.").waitFor();
+  await page.getByText("1 event sent again.").waitFor();
   await stack.until("the event came again", async () => received.length > 1 || undefined);
   expect(new Set(received).size).toBe(1);
   await page.getByRole("button", { name: "Edit" }).click();

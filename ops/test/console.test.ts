@@ -29,7 +29,7 @@ const pages = [
 
 /** Buttons of pages that change nothing. */
 const harmless =
-  /^(Copy|Copy as code|More filters|Fewer filters|First page|Next page|Schema|Download|Dead letters|Inspect|Limits of the queue)$/;
+  /^(24 hours|7 days|30 days|Copy|Copy as code|More filters|Fewer filters|First page|Next page|Schema|Download|Dead letters|Inspect|Limits of the queue)$/;
 
 let ui: Awaited<ReturnType<typeof startConsole>>;
 let stack: Stack;
@@ -41,6 +41,11 @@ beforeAll(async () => {
   await stack.client.putWebhook("orders", {
     url: "http://127.0.0.1:1/",
     events: ["job.dead"],
+  });
+  await stack.client.putSchedule("nightly", {
+    cron: "30 2 * * *",
+    timeZone: "Europe/Berlin",
+    job: { type: "echo", data: { message: "nightly" } },
   });
 });
 afterAll(() => ui?.[Symbol.asyncDispose]());
@@ -177,6 +182,17 @@ test("every page is accessible, complies with its policy, and fits a phone, ligh
   // The pages share their colours: one page, with a status, shows the contrast of the other theme.
   await page.emulateMedia({ colorScheme: "dark" });
   await check("dark", { runOnly: ["color-contrast"] });
+  await show(page, "/schedules");
+  const runs = page.getByRole("listbox", { name: "Next runs of nightly" });
+  await page.getByRole("button", { name: "7 days" }).click();
+  await page.getByText("7 runs").waitFor();
+  await runs.press("End");
+  const last = runs.getByRole("option", { selected: true });
+  expect(await last.getAttribute("aria-label")).toMatch(/^\d{4}-\d\d-\d\d 02:30 \+0[12]:00$/);
+  await page.getByText(await last.getAttribute("aria-label").then(String)).waitFor();
+  await page.getByRole("button", { name: "Create a schedule" }).click();
+  await page.getByRole("dialog").waitFor();
+  await check("dialog, dark", {});
   expect(found).toEqual([]);
   expect(complaints).toEqual([]);
 });

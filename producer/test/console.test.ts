@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { AuditEntry } from "@toril/contract/api/access/audit-entry";
+import { findClockChanges, findTicks } from "../console/ui/zoned-axis.ts";
 import { createConsoleFiles } from "../src/console/console-files.ts";
 import { _bearer, _issue } from "./_keys.ts";
 import {
@@ -32,6 +33,20 @@ test("the console has at most 150,000 bytes, compressed", async () => {
   const total = [...files!.values()].reduce((sum, { gzipped }) => sum + gzipped.length, 0);
   console.log(`console: ${total} bytes, compressed`);
   expect(total).toBeLessThanOrEqual(150_000);
+});
+
+test("a time axis has the days of its zone, and the changes of its clock", () => {
+  const span = { from: Date.parse("2026-10-23T12:00Z"), to: Date.parse("2026-10-26T12:00Z") };
+  const midnights = findTicks("Europe/Berlin", span).map(({ at }) => new Date(at).toISOString());
+  expect(midnights).toEqual([
+    "2026-10-23T22:00:00.000Z",
+    "2026-10-24T22:00:00.000Z",
+    "2026-10-25T23:00:00.000Z",
+  ]);
+  const [change, ...others] = findClockChanges("Europe/Berlin", span);
+  expect([new Date(change!.at).toISOString(), others]).toEqual(["2026-10-25T01:00:00.000Z", []]);
+  expect(change!.text).toContain("from GMT+02:00 to GMT+01:00");
+  expect(findClockChanges("Asia/Kolkata", span)).toEqual([]);
 });
 
 describe("the files", () => {

@@ -1,5 +1,5 @@
 import type { DeadLetterSummary, Overview } from "@toril/client";
-import { formatBytes, formatCount } from "../ui/numbers.ts";
+import { formatBytes, formatCount, plural } from "../ui/numbers.ts";
 import { formatDuration } from "../ui/time.tsx";
 
 /** A problem of the service, in words. */
@@ -55,14 +55,14 @@ function findMemoryProblems({ redis: { usedBytes, maxBytes } }: Overview): Probl
 function findQueueProblems(queue: Overview["queues"][number]): Problem[] {
   const { name, waiting, paused, workers, stockWorkers, oldestWaitingMs } = queue;
   if (paused) {
-    const text = `The queue ${name} is paused: ${formatCount(waiting)} jobs wait, and new jobs will.`;
+    const text = `The queue ${name} is paused: ${plural(waiting, "job")} waiting, and new jobs will wait, too.`;
     const action = { kind: "resume", queue: name } as const;
     return [{ id: `paused ${name}`, tone: "warn", text, action, runbook: "toriloldestjobwaits" }];
   }
   if (waiting === 0) return [];
   // Jobs of a queue whose stock workers are unknown are late at some time, if it has none.
   if (workers === 0 && stockWorkers === 0) {
-    const text = `No worker processes the queue ${name}; ${formatCount(waiting)} jobs wait. Start a consumer that serves it.`;
+    const text = `No worker processes the queue ${name}; ${plural(waiting, "job")} waiting. Start a consumer that serves it.`;
     return [{ id: `workers ${name}`, tone: "bad", text, runbook: "torilnoconsumer" }];
   }
   if (oldestWaitingMs < lateMs) return [];
@@ -80,7 +80,7 @@ function findFailures(overview: Overview, summary: DeadLetterSummary | undefined
     {
       id: "dead",
       tone: "bad",
-      text: `${formatCount(dead)} ${dead === 1 ? "job" : "jobs"} died within five minutes; ${formatCount(total)} dead letters in total. Most frequent: ${group.type}, “${group.reason ?? "no message"}”.`,
+      text: `${plural(dead, "job")} died within five minutes; ${plural(total, "dead letter")} in total. Most frequent: ${group.type}, “${group.reason ?? "no message"}”.`,
       action: {
         kind: "link",
         title: "Inspect and redrive",

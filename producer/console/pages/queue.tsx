@@ -66,7 +66,7 @@ function QueueActions({ queue, onChange }: QueueProps) {
             removed += page.removed;
             cursor = page.next ?? undefined;
           } while (cursor !== undefined);
-          return `${formatCount(removed)} failed jobs are removed from Redis. Postgres keeps them.`;
+          return `${plural(removed, "failed job")} removed from Redis. Postgres keeps them.`;
         }}
         onDone={onChange}
       >
@@ -79,8 +79,9 @@ function QueueActions({ queue, onChange }: QueueProps) {
       {isDraining && (
         <Dialog title={`Drain the queue ${queue.name}`} onClose={() => setDraining(false)}>
           <p>
-            Cancels your {formatCount(queue.counts.waiting + queue.counts.prioritized)} waiting jobs
-            of this queue. Active and delayed jobs stay. This cannot be undone.
+            Cancels your waiting jobs among the{" "}
+            {plural(queue.counts.waiting + queue.counts.prioritized, "waiting job")} of this queue.
+            Active and delayed jobs stay. This cannot be undone.
           </p>
           <div class="dialog-actions">
             <Action
@@ -108,7 +109,7 @@ async function drain(queue: string): Promise<string> {
     cancelled += page.cancelled;
     cursor = page.next ?? undefined;
   } while (cursor !== undefined);
-  return `${formatCount(cancelled)} jobs are cancelled.`;
+  return cancelled === 1 ? "1 job is cancelled." : `${formatCount(cancelled)} jobs are cancelled.`;
 }
 
 function Workers({ queue: { workers, stockWorkers } }: { queue: Queue }) {

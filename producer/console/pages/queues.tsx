@@ -26,7 +26,13 @@ export function QueuesPage() {
   ];
   return (
     <>
-      <PageHead title="Queues" detail="Shared by all tenants" />
+      <PageHead title="Queues" detail="Shared by all tenants">
+        <IfCan scope="queues:admin">
+          <a class="button" href="/admin/queues">
+            Bull Board
+          </a>
+        </IfCan>
+      </PageHead>
       <Loaded query={queues}>
         {({ items }) => (
           <Table label="Queues" head={head}>

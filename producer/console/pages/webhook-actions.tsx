@@ -5,7 +5,7 @@ import { navigate, to } from "../app/router.ts";
 import { Action } from "../ui/action.tsx";
 import { Dialog } from "../ui/dialog.tsx";
 import { Select, Text } from "../ui/fields.tsx";
-import { formatCount } from "../ui/numbers.ts";
+import { plural } from "../ui/numbers.ts";
 import { WebhookDialog, WebhookSecret } from "./webhook-dialog.tsx";
 
 export interface WebhookActionsProps {
@@ -115,7 +115,7 @@ function ReplayDialog({ name, onClose, onDone }: ReplayDialogProps) {
       next = result.next;
     }
     onClose();
-    return `${formatCount(replayed)} events are sent again.`;
+    return `${plural(replayed, "event")} sent again.`;
   }
 
   return (

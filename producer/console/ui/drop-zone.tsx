@@ -2,11 +2,12 @@ import { useState } from "preact/hooks";
 
 export interface DropZoneProps {
   title: string;
+  hint?: string;
   onFile(file: File): void;
 }
 
 /** Takes a file that is dropped or chosen. */
-export function DropZone({ title, onFile }: DropZoneProps) {
+export function DropZone({ title, hint, onFile }: DropZoneProps) {
   const [isOver, setOver] = useState(false);
   return (
     <label
@@ -26,6 +27,7 @@ export function DropZone({ title, onFile }: DropZoneProps) {
     >
       <strong>{title}</strong>
       <span class="muted">or choose one</span>
+      {hint !== undefined && <span class="hint">{hint}</span>}
       <input
         type="file"
         accept=".csv,.tsv,.txt,.ndjson,.jsonl,.gz,text/csv"

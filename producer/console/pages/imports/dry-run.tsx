@@ -1,7 +1,7 @@
 import { client } from "../../app/api.ts";
 import { useQuery } from "../../app/use-query.ts";
 import { Loaded } from "../../ui/layout.tsx";
-import { formatCount } from "../../ui/numbers.ts";
+import { formatCount, plural } from "../../ui/numbers.ts";
 import { RejectedRows } from "./rejected-rows.tsx";
 import { UploadProgress } from "./upload-progress.tsx";
 import { useUpload } from "./upload.ts";
@@ -26,7 +26,7 @@ function Result({ id }: { id: string }) {
         return (
           <>
             <p class="notice" data-tone={rejected > 0 ? "warn" : "good"} role="status">
-              Dry run of {formatCount(read)} rows: {formatCount(accepted)} would become jobs,{" "}
+              Dry run of {plural(read, "row")}: {formatCount(accepted)} would become jobs,{" "}
               {formatCount(duplicate)} are duplicates, {formatCount(rejected)} would be rejected.
             </p>
             {rejected > 0 && <RejectedRows found={found} />}

@@ -21,7 +21,11 @@ export function ImportsPage() {
       <PageHead title="Imports" detail="One job for each row of a file, of any size" />
       {can("jobs:enqueue") && (
         <div class="stack">
-          <DropZone title="Drop a CSV or NDJSON file here" onFile={(file) => void choose(file)} />
+          <DropZone
+            title="Drop a CSV or NDJSON file here"
+            hint="Also compressed with gzip. Send Excel workbooks, JSON arrays and zstd with POST /v1/imports."
+            onFile={(file) => void choose(file)}
+          />
           {source !== undefined && (
             <Loaded query={document}>
               {(found) => (

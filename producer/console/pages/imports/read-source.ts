@@ -50,13 +50,16 @@ const maxRows = 6;
 
 /** Reads the beginning of a file and detects its format. */
 export async function openSource(file: File): Promise<Source> {
-  const [first, second] = new Uint8Array(await file.slice(0, 2).arrayBuffer());
-  const isGzip = first === 0x1f && second === 0x8b;
+  const start = new Uint8Array(await file.slice(0, 4).arrayBuffer());
+  const unreadable = unreadableFormats.find(({ magic }) => startsWith(start, magic));
+  if (unreadable !== undefined) throw refuse(unreadable.name);
+  const isGzip = startsWith(start, [0x1f, 0x8b]);
   const open = () =>
     isGzip ? file.stream().pipeThrough(new DecompressionStream("gzip")) : file.stream();
   const head = await readHead(open());
   const encoding = detectEncoding(head);
   const text = decode(head, encoding);
+  if (/^\s*\[\s*[[{\]]/.test(text)) throw refuse("a JSON array");
   const isNdjson = /\.(ndjson|jsonl)(\.gz)?$/i.test(file.name) || /^\s*\{/.test(text);
   // Spreadsheets write it; the service knows it only in files that are sent in one request.
   const [sepLine, sep] = /^sep=(.)\r?\n/i.exec(text) ?? [];
@@ -80,6 +83,22 @@ export async function openSource(file: File): Promise<Source> {
         : readTable(decode(head.subarray(skipped), format.encoding), format),
     read: () => readBytes(open(), skipped),
   };
+}
+
+/** Browsers do not decompress zstd, and only the service reads workbooks and arrays as streams. */
+const unreadableFormats = [
+  { name: "compressed with zstd", magic: [0x28, 0xb5, 0x2f, 0xfd] },
+  { name: "an Excel workbook or a ZIP file", magic: [0x50, 0x4b, 0x03, 0x04] },
+];
+
+function startsWith(bytes: Uint8Array, magic: readonly number[]): boolean {
+  return magic.every((byte, index) => bytes[index] === byte);
+}
+
+function refuse(what: string): Error {
+  return new Error(
+    `This page reads CSV and NDJSON, also with gzip. The file is ${what}: send it with POST /v1/imports.`,
+  );
 }
 
 async function readHead(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<Uint8Array> {

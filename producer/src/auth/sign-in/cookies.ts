@@ -19,8 +19,7 @@ const maxCookieBytes = 4000;
 
 /** Whether the browser uses TLS, which may end at a proxy. */
 export function isSecureRequest(headers: Headers): boolean {
-  const protocol = headers.get("x-forwarded-proto") ?? headers.get("origin") ?? "";
-  return /^https\b/i.test(protocol);
+  return ["x-forwarded-proto", "origin"].some((name) => /^https\b/i.test(headers.get(name) ?? ""));
 }
 
 /** Returns a cookie. With TLS, only the prefixed one counts: other hosts of a domain can set the other. */
