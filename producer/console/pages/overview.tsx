@@ -101,9 +101,9 @@ function Numbers({ overview: { slots, queues, recent, redis, workers } }: { over
 function describeWorkers({ consumers, pull, stock, pushEndpoints }: Overview["workers"]) {
   return [
     plural(consumers, "consumer"),
-    `${formatCount(pull)} pull`,
-    ...(stock === null ? [] : [`${formatCount(stock)} stock BullMQ`]),
-    plural(pushEndpoints, "push endpoint"),
+    ...(pull > 0 ? [`${formatCount(pull)} pull`] : []),
+    ...(stock !== null && stock > 0 ? [`${formatCount(stock)} stock BullMQ`] : []),
+    ...(pushEndpoints > 0 ? [plural(pushEndpoints, "push endpoint")] : []),
   ].join(", ");
 }
 

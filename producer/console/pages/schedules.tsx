@@ -112,7 +112,7 @@ function ScheduleRow({ schedule, onChange, onEdit }: ScheduleRowProps) {
           <>
             <Action
               kind="small"
-              label={`Run ${name} now`}
+              label={`Run now: ${name}`}
               run={async () => {
                 const { id } = await client.runSchedule(name);
                 return `The job ${id} is enqueued.`;

@@ -108,11 +108,20 @@ function toOptions(
         label,
         stroke: readColor(color),
         width: 1.5,
-        points: { show: false },
+        points: { show: true, size: 4, filter: findIsolated },
         ...(index === 0 && series.length <= 2 ? { fill: readColor(`${color}-fade`) } : {}),
       })),
     ],
   };
+}
+
+/** Returns the values without a neighbour, which a line does not show. */
+function findIsolated({ data }: UPlot, series: number): number[] {
+  const values = data[series] ?? [];
+  const isMissing = (index: number) => (values[index] ?? null) === null;
+  return [...values.keys()].filter(
+    (index) => !isMissing(index) && isMissing(index - 1) && isMissing(index + 1),
+  );
 }
 
 /** Time of day; the day, at midnight. */
