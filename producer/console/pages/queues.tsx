@@ -65,7 +65,7 @@ function QueueRow({ queue, onChange }: QueueProps) {
       <td class="number">{workers.length + (stockWorkers ?? 0)}</td>
       <td class="actions">
         <IfCan scope="queues:admin">
-          <PauseQueue queue={queue} onChange={onChange} />
+          <PauseQueue queue={queue} isSmall onChange={onChange} />
         </IfCan>
       </td>
     </tr>
@@ -77,10 +77,14 @@ export interface QueueProps {
   onChange(): void;
 }
 
-export function PauseQueue({ queue: { name, paused }, onChange }: QueueProps) {
+interface PauseProps extends QueueProps {
+  isSmall?: boolean;
+}
+
+export function PauseQueue({ queue: { name, paused }, isSmall, onChange }: PauseProps) {
   return (
     <Action
-      kind="small"
+      kind={isSmall ? "small" : undefined}
       label={`${paused ? "Resume" : "Pause"} ${name}`}
       run={async () => {
         await (paused ? client.resumeQueue(name) : client.pauseQueue(name));

@@ -152,6 +152,7 @@ function Runs({ row: { name, runs, hasMore }, span, changes }: RunsProps) {
         {changes.map((at) => (
           <span key={at} class="runs-change" style={toPosition(at, span)} />
         ))}
+        {hasMore && <span class="runs-more" style={toPosition(runs.at(-1)?.at ?? span.to, span)} />}
         {runs.map(({ at, local }, index) => (
           <span
             key={at}
