@@ -1,4 +1,4 @@
-import { chromium, type Browser } from "playwright-core";
+import { chromium, type Browser, type BrowserContextOptions, type Page } from "playwright-core";
 
 import { installProgram } from "../dev/stores/install-program.ts";
 import { commandOutput } from "../dev/process-table.ts";
@@ -10,6 +10,41 @@ export function openBrowser(): Promise<Browser> {
     // Chromium's sandbox does not run as root.
     chromiumSandbox: process.getuid?.() !== 0,
   });
+}
+
+/** On a busy machine the service may refuse a request or end a stream for a moment; the pages repeat them. */
+const transient = /^Failed to load resource: (net::ERR_|the server responded with a status of 503)/;
+
+/**
+ * Returns a function that opens an address; `complaints` are errors of the page, violations of its policy included. Without
+ * options, the pages are opened one after the other in one tab, which costs half the CPU time of a new context.
+ */
+export function createPageOpener(browser: Browser) {
+  let tab: Page | undefined;
+  return async function open(url: string, options?: BrowserContextOptions) {
+    const page =
+      options === undefined
+        ? (tab ??= await browser.newPage())
+        : await (await browser.newContext(options)).newPage();
+    const complaints: string[] = [];
+    page.on("console", (message) => {
+      const text = message.text();
+      if (message.type() === "error" && !transient.test(text)) complaints.push(text);
+    });
+    page.on("pageerror", (error) => complaints.push(String(error)));
+    const response = await page.goto(url, { timeout: 120_000 });
+    return {
+      page,
+      complaints,
+      response,
+      async [Symbol.asyncDispose]() {
+        if (page !== tab) return page.context().close();
+        // Ends the requests of the page, and the errors that this causes.
+        await page.goto("about:blank");
+        page.removeAllListeners();
+      },
+    };
+  };
 }
 
 function findChromium(): string {

@@ -2,12 +2,10 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { BrowserContextOptions, Page } from "playwright-core";
 
-import { openBrowser } from "./_browser.ts";
+import { createPageOpener, openBrowser } from "./_browser.ts";
 import { startStack } from "./_stack.ts";
 
 const axe = readFileSync(fileURLToPath(import.meta.resolve("axe-core/axe.min.js")), "utf8");
-/** On a busy machine the service may refuse a request or end a stream for a moment; the console repeats them. */
-const transient = /^Failed to load resource: (net::ERR_|the server responded with a status of 503)/;
 
 /** Starts a stack and a browser for its console. */
 export async function startConsole() {
@@ -19,19 +17,11 @@ export async function startConsole() {
   ]);
   const url = `${stack.producers[0]!.url}/console`;
 
-  /** Opens a page of the console; `complaints` are errors, violations of the policy included. */
-  async function open(path: string, options: BrowserContextOptions = {}, base = url) {
-    const context = await browser.newContext(options);
-    const page = await context.newPage();
-    const complaints: string[] = [];
-    page.on("console", (message) => {
-      const text = message.text();
-      if (message.type() === "error" && !transient.test(text)) complaints.push(text);
-    });
-    page.on("pageerror", (error) => complaints.push(String(error)));
-    await page.goto(base + path);
-    return { page, complaints, [Symbol.asyncDispose]: () => context.close() };
-  }
+  const openPage = createPageOpener(browser);
+
+  /** Opens a page of the console, in a context of its own if there are options. */
+  const open = (path: string, options?: BrowserContextOptions, base = url) =>
+    openPage(base + path, options);
 
   const opened = opening.move();
   return { stack, url, open, [Symbol.asyncDispose]: () => opened.disposeAsync() };

@@ -171,7 +171,7 @@ test("the page of a job shows its children, and that of feeds what was fetched",
 
 test("pages do not grow with the events that they show", async () => {
   const job = await startReportingJob(stack);
-  await using opened = await open(`/jobs/${job.id}`);
+  await using opened = await open(`/jobs/${job.id}`, {});
   const { page, complaints } = opened;
   const metrics = await openPageMetrics(page);
 

@@ -281,7 +281,7 @@ test("with keys, the console asks for one, offers what its scopes permit, and ag
   await stack.until("keys are required", async () =>
     (await fetch(`${stack.producers[0]!.url}/v1/whoami`)).status === 401 ? true : undefined,
   );
-  await using opened = await open("/jobs");
+  await using opened = await open("/jobs", {});
   const { page } = opened;
   await page.getByLabel("API key").fill("toril_wrong");
   await page.getByRole("button", { name: "Sign in" }).click();

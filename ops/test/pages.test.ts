@@ -3,15 +3,17 @@ import type { Scope } from "@toril/contract/api/access/scope";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { Browser, BrowserContextOptions, Response } from "playwright-core";
 
-import { openBrowser } from "./_browser.ts";
+import { createPageOpener, openBrowser } from "./_browser.ts";
 import { startStack, type Stack } from "./_stack.ts";
 
 let stack: Stack;
 let browser: Browser;
+let openPage: ReturnType<typeof createPageOpener>;
 let url: string;
 
 beforeAll(async () => {
   [stack, browser] = await Promise.all([startStack(), openBrowser()]);
+  openPage = createPageOpener(browser);
   url = stack.producers[0]!.url;
 });
 afterAll(async () => {
@@ -19,22 +21,11 @@ afterAll(async () => {
   await stack?.[Symbol.asyncDispose]();
 });
 
-/** A page, and what it complained about, of its policy too. */
-async function open(path: string, options: BrowserContextOptions = {}) {
-  const context = await browser.newContext(options);
-  const page = await context.newPage();
-  const complaints: string[] = [];
-  page.on(
-    "console",
-    (message) => void (message.type() === "error" && complaints.push(message.text())),
-  );
-  page.on("pageerror", (error) => complaints.push(String(error)));
-  const response = await page.goto(`${url}${path}`, { timeout: 120_000 });
-  return { page, complaints, response, close: () => context.close() };
-}
+const open = (path: string, options?: BrowserContextOptions) => openPage(`${url}${path}`, options);
 
-async function watchLife(options: BrowserContextOptions = {}) {
-  const { page, complaints, response, close } = await open("/template", options);
+async function watchLife(options?: BrowserContextOptions) {
+  await using opened = await open("/template", options);
+  const { page, complaints, response } = opened;
   expect(response!.status()).toBe(200);
   await page.getByRole("status").filter({ hasText: "active" }).waitFor();
   await page.getByRole("status").filter({ hasText: "completed" }).waitFor();
@@ -49,12 +40,12 @@ async function watchLife(options: BrowserContextOptions = {}) {
   const id = await page.locator("code").first().textContent();
   const [row] = await stack.sql`select status, tenant from jobs where id = ${id}`;
   expect(complaints).toEqual([]);
-  await close();
   return row!;
 }
 
 test.each(["light", "dark"] as const)("/ links to the other pages (%s)", async (colorScheme) => {
-  const { page, complaints, close } = await open("/", { colorScheme });
+  await using opened = await open("/", { colorScheme });
+  const { page, complaints } = opened;
   expect(await page.getByRole("heading").textContent()).toBe("Hello, this is Toril");
   const background = await page.evaluate<string>(
     "getComputedStyle(document.documentElement).backgroundColor + getComputedStyle(document.body).color",
@@ -70,7 +61,6 @@ test.each(["light", "dark"] as const)("/ links to the other pages (%s)", async (
     await answer.body?.cancel();
   }
   expect(complaints).toEqual([]);
-  await close();
 });
 
 test("/ returns JSON to programs", async () => {
@@ -88,7 +78,8 @@ function expectPolicy(response: Response | null) {
 test.each(["/", "/template", "/admin/queues", "/admin/queues/queue/toril-default"])(
   "%s complies with its Content-Security-Policy and loads nothing from other hosts",
   async (path) => {
-    const { page, complaints, response, close } = await open(path);
+    await using opened = await open(path);
+    const { page, complaints, response } = opened;
     expectPolicy(response);
     expect(await response!.text()).not.toMatch(/(?:src|href)="https?:/);
     await page
@@ -96,15 +87,18 @@ test.each(["/", "/template", "/admin/queues", "/admin/queues/queue/toril-default
       .first()
       .waitFor();
     expect(complaints).toEqual([]);
-    await close();
   },
 );
 
-test("/docs complies with its Content-Security-Policy, and its first example request enqueues a job", async () => {
-  const { page, complaints, response, close } = await open("/docs#tag/jobs/POST/v1/jobs");
+test("/docs complies with its Content-Security-Policy, has no advertising, and its first example request enqueues a job", async () => {
+  await using opened = await open("/docs#tag/jobs/POST/v1/jobs");
+  const { page, complaints, response } = opened;
   expectPolicy(response);
   const code = page.locator("pre", { hasText: "/v1/jobs" }).first();
   await code.waitFor({ timeout: 120_000 });
+  for (const text of ["Powered by Scalar", "Generate MCP", "Developer Tools"]) {
+    expect([text, await page.getByText(text).isVisible()]).toEqual([text, false]);
+  }
   const shown = (await code.textContent()) ?? "";
   const [, address] = /curl '?(\S+?)'? /.exec(shown) ?? [];
   const [, body] = /--data '([^']*)'/.exec(shown) ?? [];
@@ -115,28 +109,15 @@ test("/docs complies with its Content-Security-Policy, and its first example req
   });
   expect([answer.status, shown.includes("idempotency-key")]).toEqual([201, false]);
   expect(complaints).toEqual([]);
-  await close();
-});
-
-test("/docs has no advertising", async () => {
-  const { page, close } = await open("/docs");
-  await page.getByRole("heading", { name: "Toril" }).first().waitFor({ timeout: 120_000 });
-  for (const text of ["Powered by Scalar", "Generate MCP", "Developer Tools"]) {
-    expect({ text, isVisible: await page.getByText(text).isVisible() }).toEqual({
-      text,
-      isVisible: false,
-    });
-  }
-  await close();
 });
 
 test("Bull Board shows queue names without braces, and where completed jobs are", async () => {
-  const { page, close } = await open("/admin/queues/queue/default");
+  await using opened = await open("/admin/queues/queue/default");
+  const { page } = opened;
   await page.getByText("see /console/jobs?queue=default").first().waitFor();
   await page.goto(`${url}/admin/queues`);
   await page.getByRole("link", { name: "default" }).first().waitFor();
   expect(await page.getByText("{default}").count()).toBe(0);
-  await close();
 });
 
 test("/template shows the states of a job as they happen", async () => {
@@ -170,8 +151,7 @@ test("with API keys, the browser's password authenticates the page and its event
   const basic = Buffer.from(`toril:${readOnly}`).toString("base64");
   const refused = await fetch(`${url}/template`, { headers: { Authorization: `Basic ${basic}` } });
   expect(refused.status).toBe(403);
-  const hello = await open("/");
+  await using hello = await open("/");
   expect(hello.response!.status()).toBe(200);
-  await hello.close();
   await stack.sql`truncate api_keys`;
 });
