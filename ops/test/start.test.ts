@@ -51,7 +51,7 @@ describe("on one data directory, one start after the other", () => {
     expect(existsSync(join(data.path, "lock.json"))).toBe(false);
   });
 
-  test("a start refuses a used port or data directory, survives a killed consumer and stops on Ctrl-C", async () => {
+  test("a start refuses a used port or data directory and survives a killed consumer", async () => {
     using other = _dataDir();
     const first = await port;
     await using start = _npmStart([
@@ -80,19 +80,24 @@ describe("on one data directory, one start after the other", () => {
     process.kill(consumer as number, "SIGKILL");
     await start.waitForOutput(`consumer 1 (pid ${consumer}) was ended by SIGKILL`);
     location = await postEcho(first);
+    // Leaves its processes behind.
+    const lock = JSON.parse(readFileSync(join(data.path, "lock.json"), "utf8")) as { pid: number };
+    process.kill(lock.pid, "SIGKILL");
+    await start.ended;
+    left = pidsIn(start).filter((pid) => pid !== consumer);
+    expect(left.length).toBeGreaterThan(0);
+    expect(left.filter((pid) => identify(pid) !== undefined)).toEqual(left);
+  });
+
+  test("the next start stops the processes that a killed one left behind, and Ctrl-C during its import stops everything", async () => {
+    const file = writeRows(join(data.path, "rows.csv"), 10_000);
+    await using start = _npmStart([...(await args()), "--import", file], { DRAIN_MS: "1000" });
+    await start.waitForOutput("accepted");
+    await _waitUntilGone(left);
     start.ctrlC();
     expect(await start.ended).toBe(0);
     await _waitUntilGone(pidsIn(start));
     expect(existsSync(join(data.path, "env"))).toBe(false);
-  });
-
-  test("Ctrl-C during the import of the example stops everything", async () => {
-    const file = writeRows(join(data.path, "rows.csv"), 10_000);
-    await using start = _npmStart([...(await args()), "--import", file], { DRAIN_MS: "1000" });
-    await start.waitForOutput("accepted");
-    start.ctrlC();
-    expect(await start.ended).toBe(0);
-    await _waitUntilGone(pidsIn(start));
   });
 
   test("the next start keeps the data, and completes the rows of the interrupted import", async () => {
@@ -114,19 +119,6 @@ describe("on one data directory, one start after the other", () => {
     } finally {
       await sql.end();
     }
-    // Leaves its processes behind.
-    const lock = JSON.parse(readFileSync(join(data.path, "lock.json"), "utf8")) as { pid: number };
-    process.kill(lock.pid, "SIGKILL");
-    await start.ended;
-    left = pidsIn(start);
-    expect(left.filter((pid) => identify(pid) !== undefined)).toEqual(left);
-  });
-
-  test("processes that a killed start leaves behind are stopped by the next start", async () => {
-    await using start = _npmStart(await withoutDemo());
-    await start.waitForOutput(ready);
-    expect(left.length).toBeGreaterThan(0);
-    await _waitUntilGone(left);
   });
 });
 
