@@ -25,7 +25,7 @@ import { createWebhooks } from "./webhooks/create-webhooks.ts";
 import { isDoneWithin, waitForAbort } from "./wait.ts";
 import { createWorker } from "./worker/create-worker.ts";
 import { createEnqueueChildren } from "./worker/attempt/enqueue-children.ts";
-import { createReadChildren } from "./worker/attempt/read-children.ts";
+import { createChildReader } from "./worker/attempt/read-children.ts";
 import type { JobTypePlugin } from "./worker/plugin.ts";
 import { createSettler } from "@toril/contract/engine/jobs/attempt/settle";
 
@@ -146,7 +146,7 @@ export async function openConsumer(
       settler,
       secretKeys,
       admitChildren: children.admit,
-      readChildren: createReadChildren(backgroundLedger),
+      childReader: createChildReader(backgroundLedger),
       jobTypeTable,
       post,
       getRedisChangedAt: reconciliation.getRedisChangedAt,

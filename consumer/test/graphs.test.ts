@@ -33,11 +33,13 @@ async function _record(messages: readonly string[]) {
 
 test("a handler reads its children with their results, in pages", async () => {
   const read: ChildJob[] = [];
+  const counts: unknown[] = [];
   await using consumer = await _startConsumer(world, {
     handlers: {
-      async echo({ message }, { children }) {
+      async echo({ message }, { children, childCounts }) {
         if (message === "fail") throw new Error("no");
         for await (const child of children()) read.push(child);
+        counts.push(await childCounts());
         return { message };
       },
     },
@@ -55,6 +57,8 @@ test("a handler reads its children with their results, in pages", async () => {
   expect(row).toMatchObject({ status: "completed" });
   await consumer.close();
   expect(read).toHaveLength(603);
+  const total = { total: 603, pending: 0, completed: 602, dead: 1, cancelled: 0, expired: 0 };
+  expect(counts).toEqual([null, null, total]);
   expect(new Set(read.map(({ id }) => id)).size).toBe(603);
   const byId = new Map(read.map((child) => [child.id, child]));
   expect(byId.get(children[0]!.id)).toMatchObject({

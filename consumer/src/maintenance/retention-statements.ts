@@ -27,7 +27,7 @@ const beginning = "";
 const maxImports = 100;
 
 /**
- * Deletes imports that have been read or aborted and whose jobs have all ended; first their rows, `size` rows per
+ * Deletes imports that have been read or aborted and whose jobs have all ended, also the one that waits for them; first their rows, `size` rows per
  * batch. Ids ascend with time, so younger imports are not read.
  */
 async function deleteImports(sql: ISql, { ageMs, size }: DeleteBatch): Promise<DeleteResult> {
@@ -37,6 +37,7 @@ async function deleteImports(sql: ISql, { ageMs, size }: DeleteBatch): Promise<D
       select id, tenant from imports
       where id < ${earliestId(sql, before)}
         and touched_at < ${before} and (dry_run or completed + dead + cancelled + expired >= accepted)
+        and not exists (select from jobs where jobs.id = imports.then_job and jobs.status = 'pending')
       order by id limit ${maxImports} for update skip locked
     ), rows_to_delete as (
       select r.tenant, r.import_id, r.row from due

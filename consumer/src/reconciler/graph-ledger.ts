@@ -1,3 +1,4 @@
+import { importIsDone } from "@toril/contract/engine/jobs/graph/graph-events";
 import type { RetriedJob } from "@toril/contract/engine/jobs/change/retry";
 import type { GraphEventColumns, JobColumns } from "@toril/contract/engine/postgres/tables";
 import type { ISql, Sql } from "postgres";
@@ -33,14 +34,15 @@ export async function removeDependencies(sql: Sql, children: readonly string[]):
     where id = any(${[...children]}::uuid[]) and status <> 'pending'`;
 }
 
-/** Reads some of the pending children of the jobs. */
+/** Reads some of the pending children of the jobs. A batch does not depend on the job that waits for it. */
 export function readPendingChildren(
   sql: Sql,
   parents: readonly string[],
   limit: number,
 ): Promise<Pick<JobColumns, "id">[]> {
   return sql<Pick<JobColumns, "id">[]>`
-    select id from jobs where parent_id = any(${[...parents]}::uuid[]) and status = 'pending' limit ${limit}`;
+    select id from jobs where parent_id = any(${[...parents]}::uuid[]) and status = 'pending' and on_failure is not null
+    limit ${limit}`;
 }
 
 /**
@@ -59,7 +61,7 @@ export function releaseParents(
       and (
         (id, generation) in (
           select * from unnest(${[...continued.keys()]}::uuid[], ${[...continued.values()]}::int[])
-        ) or not ${hasPendingChild(sql)}
+        ) or not ${hasPending(sql)}
       )
       and not exists (select from graph_events where graph_events.parent_id = jobs.id and failure is not null)
     returning id, generation, queue, type`;
@@ -68,13 +70,14 @@ export function releaseParents(
 /** Finds jobs that wait although no child is pending. */
 export async function findReadyParents(sql: Sql, limit: number): Promise<string[]> {
   const rows = await sql<Pick<JobColumns, "id">[]>`
-    select id from jobs where status = 'pending' and waiting_children and not ${hasPendingChild(sql)}
+    select id from jobs where status = 'pending' and waiting_children and not ${hasPending(sql)}
     order by id limit ${limit}`;
   return rows.map(({ id }) => id);
 }
 
-function hasPendingChild(sql: ISql) {
-  return sql<
-    []
-  >`exists (select from jobs as child where child.parent_id = jobs.id and child.status = 'pending')`;
+/** Whether the row in `jobs` waits for a child, or for an import that is not done. */
+function hasPending(sql: ISql) {
+  return sql<[]>`(
+    exists (select from jobs as child where child.parent_id = jobs.id and child.status = 'pending')
+    or exists (select from imports where imports.then_job = jobs.id and not (${sql.unsafe(importIsDone("imports"))})))`;
 }

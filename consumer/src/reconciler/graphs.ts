@@ -1,4 +1,5 @@
 import { cancelJobs } from "@toril/contract/engine/jobs/change/cancel";
+import { cancelThenJobs } from "@toril/contract/engine/jobs/graph/then-job";
 import type { DispatchGenerations } from "@toril/contract/engine/jobs/change/dispatch-generations";
 import type { RemoveFromRedis } from "@toril/contract/engine/jobs/change/remove-from-redis";
 import type { JobError } from "@toril/contract/api/job";
@@ -75,6 +76,11 @@ export function createGraphs(deps: GraphsDeps) {
       }
     }
 
+    /** Cancels jobs whose import failed or was cancelled. They are not in Redis. */
+    async function cancelAborted(ids?: readonly string[]) {
+      await leadership.run((sql) => sql.begin((tx) => cancelThenJobs(tx, ids)));
+    }
+
     async function release(ids: readonly string[], continued: ReadonlyMap<string, number>) {
       if (ids.length === 0) return;
       const released = await leadership.run((sql) => releaseParents(sql, ids, continued));
@@ -107,6 +113,10 @@ export function createGraphs(deps: GraphsDeps) {
         childId === null && hasParentGivenUp === true ? parentId : [],
       );
       await cancelChildren([...new Set(abandoned)]);
+      const changed = events.flatMap(({ parentId, childId, isParentWaiting }) =>
+        childId === null && isParentWaiting === true ? parentId : [],
+      );
+      if (changed.length > 0) await cancelAborted(changed);
       const seqs = events.map(({ seq }) => seq);
       await leadership.run((sql) => deleteGraphEvents(sql, seqs));
       // If this process dies before, the sweep of the next leader releases them.
@@ -127,6 +137,7 @@ export function createGraphs(deps: GraphsDeps) {
 
     async function sweep() {
       if (performance.now() - sweptAt < sweepEveryMs) return;
+      await cancelAborted();
       for (let isFull = true; isFull && !signal.aborted;) {
         const ids = await leadership.run((sql) => findReadyParents(sql, pageSize));
         await release(ids, new Map());

@@ -17,7 +17,10 @@ type CapabilityCalls = {
 };
 
 /** Context of a sandboxed handler. A thread has no connections and no environment, only this context. */
-export type SandboxContext = Omit<HandlerContext, "enqueue" | "admitChildren" | "children"> &
+export type SandboxContext = Omit<
+  HandlerContext,
+  "enqueue" | "admitChildren" | "children" | "childCounts"
+> &
   CapabilityCalls;
 
 /** A handler that runs in a thread. Data, result, log lines and errors are copied between the threads. */

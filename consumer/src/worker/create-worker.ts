@@ -34,7 +34,7 @@ export interface WorkerDeps {
   settler: Settler;
   secretKeys: KeyRing | undefined;
   admitChildren: ContextDeps["admitChildren"];
-  readChildren: ContextDeps["readChildren"];
+  childReader: ContextDeps["childReader"];
   /** Registered types: the jobs of those with the worker `push` are sent to their endpoints. */
   jobTypeTable: JobTypeTable;
   post: SafePost;
@@ -70,7 +70,7 @@ export async function createWorker(deps: WorkerDeps): Promise<JobWorker> {
     settler,
     secretKeys,
     admitChildren,
-    readChildren,
+    childReader,
     getRedisChangedAt,
   } = deps;
   const { metrics, tracing, log } = deps;
@@ -125,7 +125,7 @@ export async function createWorker(deps: WorkerDeps): Promise<JobWorker> {
     }),
     secretKeys,
     admitChildren,
-    readChildren,
+    childReader,
     metrics: metrics.meter,
     tracing,
     onStalled: metrics.onStalled,

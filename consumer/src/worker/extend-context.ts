@@ -11,6 +11,7 @@ const attemptFields: Readonly<Record<keyof HandlerContext, true>> = {
   admitChildren: true,
   enqueue: true,
   children: true,
+  childCounts: true,
 };
 
 /**

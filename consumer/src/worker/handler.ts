@@ -1,3 +1,4 @@
+import type { ChildCounts } from "@toril/contract/api/graph";
 import type { JobError } from "@toril/contract/api/job";
 import type { JobStatus } from "@toril/contract/api/job-states";
 import type { JobRequest } from "@toril/contract/api/job-request";
@@ -39,9 +40,12 @@ export interface HandlerContext {
   enqueue(requests: readonly JobRequest[]): Promise<EnqueuedChildren>;
   /**
    * Reads the children of the job in its graph, with their results, in order of their ids. Yields none for a job that
-   * was enqueued without a graph, and none of the jobs that `enqueue` created.
+   * was enqueued without a graph, and none of the jobs that `enqueue` created. For a job that waited for a bulk request
+   * or an import, these are the jobs of the request or the import.
    */
   children(): AsyncIterable<ChildJob>;
+  /** Reads the numbers of these jobs by status, and of the rows of an import; null for a job that waited for none. */
+  childCounts(): Promise<ChildCounts | null>;
 }
 
 /** A job of which the handler's job was the parent in a graph. */

@@ -212,6 +212,11 @@ export interface components {
         BulkResult: {
             counts: components["schemas"]["BulkCounts"];
             results: components["schemas"]["BulkEntry"][];
+            /**
+             * Format: uuid
+             * @description ID of the job of the parameter `then`
+             */
+            then?: string;
         };
         CheckedEntry: components["schemas"]["ValidEntry"] | components["schemas"]["RejectedEntry"];
         CheckedJob: {
@@ -230,6 +235,15 @@ export interface components {
             completed: number;
             dead: number;
             expired: number;
+            /** @description The import that the job waits for, with the counts of its rows; the other numbers are those of its jobs */
+            import?: {
+                accepted: number;
+                duplicate: number;
+                /** Format: uuid */
+                id: string;
+                read: number;
+                rejected: number;
+            };
             pending: number;
             total: number;
         };
@@ -515,6 +529,11 @@ export interface components {
              * @enum {string}
              */
             status: "receiving" | "running" | "done" | "failed" | "cancelled";
+            /**
+             * Format: uuid
+             * @description The job that runs when the import is done; null without one
+             */
+            then: string | null;
             type: string;
         };
         ImportCompletion: {
@@ -581,6 +600,8 @@ export interface components {
             /** @description The import fails when more rows are rejected. Jobs that were accepted before are still processed */
             maxErrors?: number;
             options?: components["schemas"]["ImportJobOptions"];
+            /** @description A job that waits until the import is done: its file was read and all of its jobs have ended, whatever their final status. It is recorded with the import */
+            then?: components["schemas"]["JobRequest.any"];
             type: string;
             /**
              * @description Columns that are no fields of the job type: reject: each row is rejected. ignore: the columns are not used

@@ -7,7 +7,7 @@ import type {
   Operation,
 } from "./api-types.ts";
 import { type FollowOptions, toFollowedImportEvent } from "./follow.ts";
-import type { JobTypeName, JobTypes, Sent } from "./job-types.ts";
+import type { JobRequest, JobTypeName, JobTypes, Sent } from "./job-types.ts";
 import { sendParts, type SendPartsOptions, toContentDigest } from "./send-parts.ts";
 import type { FilePart } from "./split-file.ts";
 import {
@@ -42,9 +42,17 @@ export interface ImportQuery<Types extends JobTypes = JobTypes> {
   mapping?: string;
   /** JSON: options of all jobs. */
   options?: string;
+  /** A job that runs when the import is done. */
+  then?: JobRequest<Types>;
   /** `text/csv` by default. */
   contentType?: string;
 }
+
+/** An import that waits for its parts. */
+export type NewImport<Types extends JobTypes = JobTypes> = Sent<Omit<ImportDefinition, "then">> & {
+  /** A job that runs when the import is done. */
+  then?: JobRequest<Types> | undefined;
+};
 
 export interface ListImportsQuery<Types extends JobTypes = JobTypes> extends PageQuery {
   status?: Import["status"];
@@ -67,17 +75,17 @@ export function createImportCalls<Types extends JobTypes>({ call, open, followAt
     /** Resolves after the body has been read; the jobs may still be pending. */
     createImport: (
       body: Body,
-      { contentType = "text/csv", ...query }: ImportQuery<Types>,
+      { contentType = "text/csv", then, ...query }: ImportQuery<Types>,
       write: WriteOptions = {},
     ) =>
       call<Import>("/v1/imports", {
         ...post(body, contentType, write),
-        query: { ...query },
+        query: { ...query, then: then && JSON.stringify(then) },
         timeoutMs: Infinity,
       }),
 
     /** Creates an import that waits for its parts. */
-    defineImport: (definition: Sent<ImportDefinition>, write: WriteOptions = {}) =>
+    defineImport: (definition: NewImport<Types>, write: WriteOptions = {}) =>
       call<Import>("/v1/imports", postJson(definition, write)),
 
     /**

@@ -103,8 +103,8 @@ export type {
 export { splitCsv, type SplitCsvOptions } from "./split-csv.ts";
 export type { FilePart, FilePart as CsvPart } from "./split-file.ts";
 export { splitNdjson, type SplitNdjsonOptions } from "./split-ndjson.ts";
-export type { ImportQuery, ListImportsQuery, SentImportPart } from "./imports.ts";
-export type { ListJobsQuery, WaitOptions } from "./jobs.ts";
+export type { ImportQuery, ListImportsQuery, NewImport, SentImportPart } from "./imports.ts";
+export type { BulkOptions, ListJobsQuery, WaitOptions } from "./jobs.ts";
 export type {
   JobInput,
   JobOptions,

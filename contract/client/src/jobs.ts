@@ -24,6 +24,15 @@ export interface WaitOptions {
   wait: number;
 }
 
+export interface BulkOptions<Types extends JobTypes = JobTypes> {
+  /** `all` by default: one rejected entry rejects all. */
+  atomicity?: "all" | "partial";
+  /** Of all entries that have none of their own. */
+  callbackUrl?: string;
+  /** A job that runs when all created jobs have ended, whatever their final status. */
+  then?: JobRequest<Types>;
+}
+
 export interface ListJobsQuery<Types extends JobTypes = JobTypes> {
   cursor?: string;
   /** 1 to 500; 50 by default. */
@@ -70,11 +79,11 @@ export function createJobCalls<Types extends JobTypes>({ call, followAt }: Trans
 
     createJobs: (
       requests: readonly JobRequest<Types>[],
-      { atomicity, ...write }: WriteOptions & { atomicity?: "all" | "partial" } = {},
+      { atomicity, callbackUrl, then, ...write }: WriteOptions & BulkOptions<Types> = {},
     ) =>
       call<BulkResult>("/v1/jobs/bulk", {
         ...postJson(requests, write),
-        query: { atomicity },
+        query: { atomicity, callbackUrl, then: then && JSON.stringify(then) },
       }),
 
     getJob: (id: string, { wait, ...options }: CallOptions & Partial<WaitOptions> = {}) =>

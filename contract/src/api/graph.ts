@@ -37,7 +37,11 @@ export type JobParent = z.infer<typeof JobParent>;
 
 const count = z.int().min(0);
 
-/** The numbers of a job's children. */
+const ThenImport = z
+  .strictObject({ id: z.uuid(), read: count, accepted: count, duplicate: count, rejected: count })
+  .meta({ id: "ThenImport" });
+
+/** The numbers of jobs that a job waits or waited for. */
 export const ChildCounts = z
   .strictObject({
     total: count,
@@ -46,6 +50,10 @@ export const ChildCounts = z
     dead: count,
     cancelled: count,
     expired: count,
+    import: ThenImport.optional().meta({
+      description:
+        "The import that the job waits for, with the counts of its rows; the other numbers are those of its jobs",
+    }),
   })
   .meta({ id: "ChildCounts" });
 export type ChildCounts = z.infer<typeof ChildCounts>;

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { CallbackUrl } from "./job-options.ts";
+import type { JobRequest } from "./job-request.ts";
 import { limits } from "./limits.ts";
 import { createPage } from "./page.ts";
 import { Problem } from "./problem.ts";
@@ -17,6 +18,9 @@ export const ImportPartStatus = z.enum(["receiving", "received", "failed"]);
 export type ImportPartStatus = z.infer<typeof ImportPartStatus>;
 
 const count = z.int().min(0);
+
+const thenDescription =
+  "A job that waits until the import is done: its file was read and all of its jobs have ended, whatever their final status. It is recorded with the import";
 
 /** Delimiters by name, because client generators reject a tab character in an enumeration. */
 const delimiterNames = { comma: ",", semicolon: ";", tab: "\t", pipe: "|", space: " " };
@@ -38,7 +42,10 @@ export function toDelimiter(delimiter: string): string {
 export const FileEncoding = z.string().min(1).max(40);
 
 /** Creates the schema of the request that creates an import whose parts are sent one by one. */
-export function createImportDefinition(JobTypeName: z.ZodType<string>) {
+export function createImportDefinition(
+  JobTypeName: z.ZodType<string>,
+  jobRequest: z.ZodType<JobRequest>,
+) {
   return z
     .strictObject({
       type: JobTypeName,
@@ -73,6 +80,7 @@ export function createImportDefinition(JobTypeName: z.ZodType<string>) {
       ...rowOptions,
       options: ImportJobOptions.optional(),
       callbackUrl: CallbackUrl.optional(),
+      then: jobRequest.optional().meta({ description: thenDescription }),
     })
     .superRefine(({ format, columns, encoding }, context) => {
       if (format === "csv") return;
@@ -149,6 +157,10 @@ export const Import = z
       .union([ImportParts, z.null()])
       .meta({ description: "Null if the file was sent in one request" }),
     dryRun: z.boolean().meta({ description: "true: rows were validated and no jobs were created" }),
+    then: z
+      .uuid()
+      .nullable()
+      .meta({ description: "The job that runs when the import is done; null without one" }),
     jobsPerSecond: z.number().nullable().meta({
       description: "Ended jobs per second since the creation; null unless the import is running",
     }),
@@ -177,6 +189,7 @@ export const Import = z
       errors: [],
       parts: null,
       dryRun: false,
+      then: null,
       jobsPerSecond: null,
       secondsLeft: null,
       createdAt: "2026-11-23T09:30:00.000Z",

@@ -89,7 +89,7 @@ function createRequestSchemas(types: JobTypes, deletedNames: readonly string[]) 
     NewApiKey: createNewApiKeySchema(JobTypeName, QueueName),
     ApiKeyChange: createApiKeyChangeSchema(JobTypeName, QueueName),
     ...createGraphSchemas(schemas.JobRequest, example),
-    ImportDefinition: createImportDefinition(JobTypeName),
+    ImportDefinition: createImportDefinition(JobTypeName, schemas.JobRequest),
     ...createOperationSchemas(JobTypeName),
     ...createScheduleSchemas(JobTemplate, example),
   };

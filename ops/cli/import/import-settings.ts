@@ -1,5 +1,5 @@
 import { statSync } from "node:fs";
-import type { ImportDefinition, Sent } from "@toril/client";
+import type { ImportDefinition, NewImport } from "@toril/client";
 import { limits } from "@toril/contract/api/limits";
 import {
   type CommandContext,
@@ -31,6 +31,10 @@ export const importOptions: Options = {
     help: "key of the jobs: a column, or a template with columns in braces",
   },
   options: { value: "JSON", help: "options of all jobs: JSON, or @FILE" },
+  then: {
+    value: "TYPE[:JSON]",
+    help: "job that runs when the import is done: its type and data, or @FILE with a job request",
+  },
   "unknown-columns": { value: "W", help: "columns that are no fields: reject, or ignore (reject)" },
   "max-errors": { value: "N", help: "the import fails when more rows are rejected" },
   "dry-run": { help: "validate all rows and enqueue nothing" },
@@ -45,7 +49,7 @@ export interface ImportSettings {
   file: string;
   size: number | undefined;
   /** Without id. */
-  definition: Sent<ImportDefinition>;
+  definition: NewImport;
   parallel: number;
   partBytes: number;
   resume: string | undefined;
@@ -67,7 +71,7 @@ export async function parseImportSettings(
     );
   }
   const size = file === "-" ? undefined : readSize(file);
-  const read = async (option: "mapping" | "options") => {
+  const read = async (option: "mapping" | "options" | "then") => {
     const text = options[option];
     if (text === "-") throw new UsageError(`--${option} cannot be read from standard input`);
     return text === undefined ? undefined : readJson(option, text, context);
@@ -86,7 +90,10 @@ export async function parseImportSettings(
       columns: parseList(parsed, "columns"),
       // The service validates both.
       mapping: (await read("mapping")) as ImportDefinition["mapping"],
-      options: (await read("options")) as Sent<ImportDefinition>["options"],
+      options: (await read("options")) as NewImport["options"],
+      then: options["then"]?.startsWith("@")
+        ? ((await read("then")) as NewImport["then"])
+        : parseThen(options["then"]),
       key: options["dedup-key"],
       unknownColumns: parseChoice(parsed, "unknown-columns", ["reject", "ignore"]),
       maxErrors: parseNumber(parsed, "max-errors", [0, 1_000_000_000]),
@@ -97,6 +104,19 @@ export async function parseImportSettings(
       parseNumber(parsed, "part-size", [1000, limits.importPartBytes]) ?? choosePartBytes(size),
     resume: options["resume"],
   };
+}
+
+/** Parses `TYPE`, whose data is then empty, or `TYPE:JSON`. */
+function parseThen(text: string | undefined): NewImport["then"] {
+  if (text === undefined) return undefined;
+  const [, type = "", data = "{}"] = /^([^:]*):?(.*)$/s.exec(text) ?? [];
+  try {
+    return { type, data: JSON.parse(data || "{}") as Record<string, unknown> };
+  } catch (error) {
+    throw new UsageError(`--then: the data is not JSON: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
 }
 
 /** Parts of a large file are larger, because their number is limited. */

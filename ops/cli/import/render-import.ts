@@ -10,6 +10,7 @@ export function renderImport(imported: Import, style: Style): string {
     ["import", id],
     ["type", toPrintable(type)],
     ["status", `${styleStatus(style, status)}${dryRun ? " (dry run)" : ""}`],
+    ...(imported.then === null ? [] : [["then", imported.then] as const]),
     ...Object.entries(counts).map(([name, count]) => [name, String(count)] as const),
   ]);
   const lines = errors.map(({ line, part, problem }) => {

@@ -13,7 +13,8 @@ import { ProblemError } from "../http/problem.ts";
 import type { OperationHandler } from "../http/route.ts";
 import { createLargeClaim, toReplay } from "../idempotency/claim.ts";
 import { type FindCallbacks, mayHaveCallback } from "../webhooks/find-callbacks.ts";
-import { type ParsedGraph, parseGraph } from "./parse-graph.ts";
+import { toKeyTaken } from "../jobs/then-job.ts";
+import { parseGraph } from "./parse-graph.ts";
 
 export interface CreateGraphDeps {
   enqueue: Enqueue;
@@ -47,7 +48,9 @@ export function createGraphHandler(deps: CreateGraphDeps): OperationHandler<Api[
     const store = () => enqueue.many({ jobs, isGraph: true, claim, toResponse: toGraphResponse });
     const outcome = await (quota === undefined ? store() : quota.withReserved(jobs.length, store));
     if (outcome.status === "unstorable") throw new ProblemError("unstorable-json");
-    if (outcome.status === "key-taken") throw toKeyTaken(graph, outcome);
+    if (outcome.status === "key-taken") {
+      throw toKeyTaken(`${graph.get(outcome.job) ?? ""}/job`, outcome.existing);
+    }
     const isReplay = outcome.status !== "accepted";
     const { body, status } = asOwnResponse(
       isReplay ? toReplay(outcome) : toGraphResponse(outcome.jobs, outcome.isDispatched),
@@ -75,13 +78,4 @@ function toGraphResponse(accepted: readonly Accepted[], isDispatched: boolean): 
   if (root === undefined) throw new Error("the root of the graph has no outcome");
   const { status } = toResponse(root.job, isDispatched);
   return { status, body: { ...root.job, jobs: root.isNew ? accepted.length : 0 } };
-}
-
-function toKeyTaken(
-  graph: ParsedGraph,
-  { job, existing }: { job: Parameters<ParsedGraph["get"]>[0]; existing: string },
-) {
-  const pointer = `${graph.get(job) ?? ""}/job/key`;
-  const detail = `The job ${existing} has this key.`;
-  return new ProblemError("key-taken", undefined, [{ pointer, detail }]);
 }

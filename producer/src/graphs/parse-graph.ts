@@ -2,11 +2,10 @@ import { z } from "zod";
 import { defaultFailurePolicy, FailurePolicy, graphLimits } from "@toril/contract/api/graph";
 import type { FieldError } from "@toril/contract/api/json/json";
 import { fieldErrors } from "@toril/contract/api/problem";
-import { parseJobRequest } from "@toril/contract/api/parse-job-request";
-import { createNewJob, type NewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
+import type { NewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
 import { nextTurn } from "../http/turn.ts";
 import { ProblemError } from "../http/problem.ts";
-import { toJobProblem } from "../jobs/job-problem.ts";
+import { parseJob } from "../jobs/parse-job.ts";
 import type { EntryContext } from "../jobs/parse-bulk.ts";
 
 const Children = z.array(z.unknown()).min(1);
@@ -68,20 +67,6 @@ function parseNode({ value, pointer, parent }: Node, context: EntryContext) {
     waitsForChildren: children.length > 0,
   };
   return { job, children };
-}
-
-function parseJob(value: unknown, pointer: string, context: EntryContext): NewJob {
-  const { jobTypes, origin, secretKeys } = context;
-  const below = (errors: readonly FieldError[] = []) =>
-    errors.map((error) => ({ ...error, pointer: pointer + error.pointer }));
-  const parsed = parseJobRequest(jobTypes, value);
-  if (!parsed.success) {
-    const { kind, detail, errors } = toJobProblem(jobTypes, value, parsed.error);
-    throw new ProblemError(kind, detail, below(errors));
-  }
-  const created = createNewJob(jobTypes, parsed.data, origin, secretKeys);
-  if (created.status === "ok") return created.job;
-  throw new ProblemError(created.kind, created.detail, below(created.errors));
 }
 
 function invalid(errors: FieldError[]) {

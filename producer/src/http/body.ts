@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type JsonLimits, parseJson } from "@toril/contract/api/json/json";
 import type { RequestContext } from "./request-context.ts";
-import { ProblemError } from "./problem.ts";
+import { ProblemError, toParameterProblem } from "./problem.ts";
 import { nextTurn } from "./turn.ts";
 import type { QuotaReservation } from "../quotas/quota-reservation.ts";
 
@@ -167,4 +167,13 @@ async function joinInSlices(chunks: readonly Uint8Array[], length: number): Prom
 
 function tooLarge(maxBytes: number) {
   return new ProblemError("body-too-large", `The body may have at most ${maxBytes} bytes.`);
+}
+
+/** Parses a parameter of the query that is JSON. Throws a problem if it is invalid. */
+export function parseJsonParameter(name: string, text: string): unknown {
+  const json = parseJson(new TextEncoder().encode(text));
+  if (json.status === "ok") return json.value;
+  const { pointer, detail } =
+    json.status === "malformed" ? { pointer: "", detail: json.detail } : json.error;
+  throw toParameterProblem(`/${name}${pointer}`, detail);
 }

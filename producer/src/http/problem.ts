@@ -107,3 +107,7 @@ function toProblemError(error: unknown): ProblemError | undefined {
   }
   return undefined;
 }
+
+export function toParameterProblem(pointer: string, detail: string) {
+  return new ProblemError("invalid-parameter", undefined, [{ pointer, detail }]);
+}

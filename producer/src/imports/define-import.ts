@@ -1,25 +1,36 @@
 import type { Import, ImportDefinition } from "@toril/contract/api/import";
 import type { Callback } from "@toril/contract/engine/webhooks/callbacks";
+import type { NewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
 import type { ImportHeader } from "@toril/contract/engine/postgres/tables";
 import { recordImportDone } from "@toril/contract/engine/webhooks/record-events";
 import type { ISql } from "postgres";
 import { ProblemError } from "../http/problem.ts";
+import { insertThen } from "../jobs/then-job.ts";
 import { findImport } from "./read-import.ts";
 
-/** Inserts an import that waits for its parts. Throws a problem if the id is taken. */
+export interface DefinedImport {
+  tenant: string;
+  id: string;
+  callback: Callback | null;
+  thenJob: NewJob | undefined;
+}
+
+/** Inserts an import that waits for its parts, and the job that waits for it. Throws a problem if the id is taken. */
 export async function insertDefinition(
   tx: ISql,
-  { tenant, id, callback }: { tenant: string; id: string; callback: Callback | null },
-  definition: ImportDefinition,
+  { tenant, id, callback, thenJob }: DefinedImport,
+  // The data of the job may contain secrets, and are stored with the job.
+  { then: _, ...definition }: ImportDefinition,
 ): Promise<Import> {
   const header = toHeader(definition);
   const { count } = await tx`
-    insert into imports (id, tenant, type, dry_run, callback_url, callback_webhook, definition, header)
+    insert into imports (id, tenant, type, dry_run, callback_url, callback_webhook, then_job, definition, header)
     values (${id}, ${tenant}, ${definition.type}, ${definition.dryRun}, ${callback?.url ?? null},
-            ${callback?.webhook ?? null}, ${JSON.stringify(definition)}::text::jsonb,
+            ${callback?.webhook ?? null}, ${thenJob?.id ?? null}, ${JSON.stringify(definition)}::text::jsonb,
             ${header === null ? null : JSON.stringify(header)}::text::jsonb)
     on conflict (id) do nothing`;
   if (count === 0) throw new ProblemError("import-exists");
+  if (thenJob !== undefined) await insertThen(tx, thenJob);
   const saved = await findImport(tx, tenant, id);
   if (saved === undefined) throw new Error("the import was not inserted");
   return saved;

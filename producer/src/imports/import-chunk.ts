@@ -154,8 +154,9 @@ export type ImportProgress = Pick<
   | "errors"
   | "dryRun"
 > & {
-  /** Recorded when the import is inserted. */
+  /** Both are recorded when the import is inserted. */
   callback?: Callback | null | undefined;
+  thenJob?: NewJob | undefined;
 };
 
 const maxErrorLength = 10_000;
@@ -164,10 +165,21 @@ export function createProgress(
   id: string,
   tenant: string,
   type: string,
-  { dryRun = false, callback }: Pick<Partial<ImportProgress>, "dryRun" | "callback">,
+  options: Pick<Partial<ImportProgress>, "dryRun" | "callback" | "thenJob">,
 ): ImportProgress {
+  const { dryRun = false, callback, thenJob } = options;
   const counts = { read: 0, accepted: 0, duplicate: 0, rejected: 0 };
-  return { id, tenant, type, status: "receiving", ...counts, errors: [], dryRun, callback };
+  return {
+    id,
+    tenant,
+    type,
+    status: "receiving",
+    ...counts,
+    errors: [],
+    dryRun,
+    callback,
+    thenJob,
+  };
 }
 
 /** Outcomes of the valid rows of a chunk. */

@@ -2,7 +2,7 @@ import { createJobId, createRowIds } from "@toril/contract/engine/jobs/enqueue/j
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import type { ISql } from "postgres";
 import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
-import type { Origin } from "@toril/contract/engine/jobs/enqueue/new-job";
+import type { NewJob, Origin } from "@toril/contract/engine/jobs/enqueue/new-job";
 import type { Callback } from "@toril/contract/engine/webhooks/callbacks";
 import type { Import } from "@toril/contract/api/import";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
@@ -32,6 +32,8 @@ export interface ImportFile {
   /** The import fails when more rows are rejected. */
   maxErrors?: number | undefined;
   callback?: Callback | null | undefined;
+  /** Runs when the import is done. */
+  thenJob?: NewJob | undefined;
   origin: Origin;
   chunks(importId: string): AsyncIterable<readonly FileEntry[]>;
   /** Limits how fast the jobs are recorded. */
@@ -128,12 +130,15 @@ export function createFileImporter(
     }
 
     async function claim() {
-      isClaimed = await retryRefused(() => imports.claim(writer.progress, saveCheckpoint));
+      const work = () => retryRefused(() => imports.claim(writer.progress, saveCheckpoint));
+      isClaimed = await (quota === undefined || file.thenJob === undefined
+        ? work()
+        : quota.withReserved(1, work));
       if (!isClaimed) throw new ProblemError("import-exists");
     }
 
     try {
-      if (file.id !== undefined && interrupted === undefined) await claim();
+      if ((file.id ?? file.thenJob) !== undefined && interrupted === undefined) await claim();
       for await (const unread of unreadParts(file.chunks(id), writer.progress.read, resume)) {
         await open();
         await entryWriter.add(unread);

@@ -1,6 +1,9 @@
 import type { ISql, TransactionSql } from "postgres";
 import type { Import } from "@toril/contract/api/import";
 import type { ImportViewer } from "../http/caller.ts";
+import { recordImportAborted } from "@toril/contract/engine/jobs/graph/graph-events";
+import { reopenThenJob } from "@toril/contract/engine/jobs/graph/then-job";
+import type { NewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
 import { mayBeDeleted } from "@toril/contract/engine/postgres/retention-marks";
 import { recordImportDone } from "@toril/contract/engine/webhooks/record-events";
 import {
@@ -18,6 +21,7 @@ import type { Reads } from "../stores/reads.ts";
 import { requirePermitted } from "../http/caller.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import { ProblemError } from "../http/problem.ts";
+import { insertThen } from "../jobs/then-job.ts";
 
 /** Runs first in a transaction. Throws if another request has taken over. May run again if a reply was lost. */
 type SaveCheckpoint = (tx: ISql) => Promise<void>;
@@ -83,6 +87,7 @@ export function createImportLedger(
       inTransaction(async (tx) => {
         await saveCheckpoint(tx);
         await saveImport(tx, progress);
+        await recordImportAborted(tx, progress.id);
       }),
     touch: (id) =>
       background.run(async (sql) => {
@@ -101,11 +106,13 @@ export function createImportLedger(
     claim: (progress, saveCheckpoint) =>
       inTransaction(async (tx) => {
         await saveCheckpoint(tx);
-        const { id, tenant, type, dryRun, callback } = progress;
+        const { id, tenant, type, dryRun, callback, thenJob } = progress;
         const { count } = await tx`
-          insert into imports (id, tenant, type, dry_run, callback_url, callback_webhook)
-          values (${id}, ${tenant}, ${type}, ${dryRun}, ${callback?.url ?? null}, ${callback?.webhook ?? null}) on conflict (id) do nothing`;
-        return count > 0;
+          insert into imports (id, tenant, type, dry_run, callback_url, callback_webhook, then_job)
+          values (${id}, ${tenant}, ${type}, ${dryRun}, ${callback?.url ?? null}, ${callback?.webhook ?? null}, ${thenJob?.id ?? null})
+          on conflict (id) do nothing`;
+        if (count > 0 && thenJob) await insertThen(tx, thenJob);
+        return count > 0 || (thenJob !== undefined && (await isRecorded(tx, id, thenJob)));
       }),
     findUnfinished: (tenant, id) =>
       accepting.run(async (sql) => {
@@ -121,6 +128,7 @@ export function createImportLedger(
         await tx`
           update imports set status = 'receiving', errors = ${selectRowErrors(tx)}, touched_at = now()
           where id = ${id} and status in ('receiving', 'failed')`;
+        await reopenThenJob(tx, id);
       }),
     find: (tenant, id) => reads.run(tenant, (sql) => findImport(sql, tenant, id)),
     getMissingReason: (tenant, id) =>
@@ -144,6 +152,7 @@ export function createImportLedger(
           update imports set status = 'cancelled'
           where id = ${id} and tenant = ${tenant}
             and (status in ('receiving', 'cancelled') or not dry_run and completed + dead + cancelled + expired < accepted)`;
+        await recordImportAborted(tx, id);
         // Waits for chunks in progress, whose requests find that they no longer own their parts.
         await tx`update import_parts set status = 'failed' where import_id = ${id} and status = 'receiving'`;
         return count > 0;
@@ -172,6 +181,12 @@ export async function saveImport(sql: ISql, progress: ImportProgress): Promise<b
       duplicate = excluded.duplicate, rejected = excluded.rejected, errors = excluded.errors,
       touched_at = now()
     where imports.status = 'receiving' and imports.read <= excluded.read`;
+  return count > 0;
+}
+
+/** Whether the import was inserted together with this job by an earlier try, whose reply was lost. */
+async function isRecorded(sql: ISql, id: string, { id: job }: NewJob): Promise<boolean> {
+  const { count } = await sql`select from imports where id = ${id} and then_job = ${job}`;
   return count > 0;
 }
 

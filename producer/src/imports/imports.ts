@@ -47,6 +47,7 @@ export function createImports(deps: ImportsDeps) {
         importLedger,
         idempotency,
         operations,
+        secretKeys,
         findCallbacks: deps.findCallbacks,
         parseFeed: feedParser.parse,
         xlsx,

@@ -6,6 +6,7 @@ import type {
   ImportHeader,
   ImportPartColumns,
 } from "@toril/contract/engine/postgres/tables";
+import { recordImportAborted } from "@toril/contract/engine/jobs/graph/graph-events";
 import type { ISql } from "postgres";
 import { ProblemError } from "../http/problem.ts";
 import type { Ledgers } from "../stores/postgres.ts";
@@ -100,6 +101,7 @@ export function createPartLedger(
           await sql`update imports set status = 'failed' where id = ${id} and status = 'receiving'`;
           // Stops the requests that receive other parts.
           await sql`update import_parts set status = 'failed' where import_id = ${id} and status = 'receiving'`;
+          await recordImportAborted(sql, id);
         }
         return count;
       });

@@ -1,6 +1,7 @@
 import { limits } from "@toril/contract/api/limits";
 import type { Import, ImportStatus } from "@toril/contract/api/import";
 import type { ImportColumns } from "@toril/contract/engine/postgres/tables";
+import { importAbandonedAfter } from "@toril/contract/engine/jobs/graph/then-job";
 import type { ISql } from "postgres";
 import type { ImportViewer } from "../http/caller.ts";
 
@@ -21,13 +22,10 @@ export interface ImportList {
 /** Maximum number of imports examined for a page. */
 const maxExamined = 1000;
 
-/** An import not touched for this long was abandoned by a producer that died. */
-const abandonedAfter = "60 seconds";
-
 function columns(sql: ISql) {
   return sql`
     id, type, ${selectStatus(sql)} as status, read, accepted, duplicate, rejected, completed, dead, cancelled, expired, errors,
-    created_at as "createdAt", dry_run as "dryRun", parts as "totalParts",
+    created_at as "createdAt", dry_run as "dryRun", then_job as "thenJob", parts as "totalParts",
     extract(epoch from now() - created_at)::float8 as age,
     case when definition is not null then (
       select jsonb_build_object(
@@ -45,7 +43,7 @@ function selectStatus(sql: ISql) {
   return sql`
     case when status in ('failed', 'cancelled') then status
       when status = 'receiving' then
-        case when definition is null and touched_at < now() - ${abandonedAfter}::interval then 'failed' else 'receiving' end
+        case when definition is null and touched_at < now() - ${importAbandonedAfter}::interval then 'failed' else 'receiving' end
       when read > 0 and rejected = read then 'failed'
       when not dry_run and completed + dead + cancelled + expired < accepted then 'running'
       else 'done' end`;
@@ -102,6 +100,7 @@ type ImportRow = Pick<
   | "errors"
   | "createdAt"
   | "dryRun"
+  | "thenJob"
 > & {
   /** Seconds since its creation. */
   age: number;
@@ -152,6 +151,7 @@ function toImport(imported: ImportRow): Import {
       missing: findMissing(parts.received, totalParts ?? parts.last),
     },
     dryRun: row.dryRun,
+    then: row.thenJob,
     ...getPace(imported),
     createdAt: row.createdAt.toISOString(),
   };

@@ -1,31 +1,31 @@
 import { feedMediaTypes } from "@toril/contract/api/http/create-import";
-import type { FieldError } from "@toril/contract/api/json/json";
-import { fieldErrors } from "@toril/contract/api/problem";
-import { type Callback, findImportReceiver } from "@toril/contract/engine/webhooks/callbacks";
-import { createJobId } from "@toril/contract/engine/jobs/enqueue/job-id";
 import type { Api } from "@toril/contract/api/http/index";
-import { feedLimits, limits } from "@toril/contract/api/limits";
+import { feedLimits } from "@toril/contract/api/limits";
+import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { FeedParser } from "@toril/contract/engine/feeds/feed-parser";
-import { readBytes, readJson } from "../http/body.ts";
+import { parseJsonParameter, readBytes } from "../http/body.ts";
 import {
   getOrigin,
-  parseKnown,
   requireKnown,
   requirePermitted,
   toImportViewer,
   toOperationOwner,
 } from "../http/caller.ts";
 import { decodeCursor, encodeCursor } from "../http/cursor.ts";
-import { ProblemError } from "../http/problem.ts";
-import type { RequestContext } from "../http/request-context.ts";
+import { ProblemError, toParameterProblem } from "../http/problem.ts";
 import { handle, type HandledRoute } from "../http/route.ts";
+import { parseThenJob } from "../jobs/then-job.ts";
 import type { FindCallbacks } from "../webhooks/find-callbacks.ts";
 import type { BodyHash } from "../idempotency/body-hash.ts";
 import type { LockedKey, Idempotency } from "../idempotency/idempotency.ts";
 import type { ResumableImport, FileImporter, ImportFile } from "./import-file.ts";
 import { type ImportLedger, requireImport } from "./import-ledger.ts";
 import { operationHeaders, type OperationLedger } from "../operations/operation-ledger.ts";
-import { createCsvDecoder } from "./csv/decoder.ts";
+import {
+  createDefinitionHandler,
+  findImportCallback,
+  requireUsableId,
+} from "./create-definition.ts";
 import { toCsv, toNdjson } from "./error-report.ts";
 import { readFeedEntries } from "./read-file.ts";
 import type { XlsxParser } from "./xlsx/xlsx-parser.ts";
@@ -35,7 +35,6 @@ import {
   openRowFile,
   openWorkbook,
   type RowFile,
-  toParameterProblem,
 } from "./row-file.ts";
 
 export interface ImportRoutesDeps {
@@ -44,53 +43,17 @@ export interface ImportRoutesDeps {
   importLedger: ImportLedger;
   idempotency: Idempotency;
   operations: Pick<OperationLedger, "create">;
+  secretKeys: KeyRing | undefined;
   findCallbacks: FindCallbacks;
   parseFeed: FeedParser["parse"];
   xlsx: XlsxParser;
 }
 
 export function importRoutes(deps: ImportRoutesDeps): HandledRoute[] {
-  const { api, importer, importLedger, idempotency, operations, findCallbacks } = deps;
+  const { api, importer, importLedger, idempotency, operations } = deps;
   const { parseFeed, xlsx } = deps;
 
-  async function findCallback(
-    context: RequestContext,
-    type: string,
-    url: string | undefined,
-    refuse: (error: FieldError) => never,
-  ): Promise<Callback | null> {
-    if (url === undefined) return null;
-    const { receivers } = await findCallbacks(context);
-    const receiver = findImportReceiver(receivers, url, type);
-    if (receiver !== undefined) return { url, webhook: receiver.id };
-    const detail =
-      "No webhook with the event `callback` permits this URL for imports of this type.";
-    return refuse({ pointer: "/callbackUrl", detail });
-  }
-
-  /** Creates an import that waits for its parts. */
-  async function createDefinition(context: RequestContext) {
-    const parsed = await parseKnown(
-      context,
-      (schemas) => schemas.ImportDefinition,
-      await readJson(context, limits.bodyBytes),
-    );
-    if (!parsed.success) {
-      throw new ProblemError("invalid-import", undefined, fieldErrors(parsed.error.issues));
-    }
-    const { id = createJobId(), type, callbackUrl } = parsed.data;
-    requirePermitted(context, { type, queue: context.jobTypes.getQueue(type) });
-    requireUsableId(id);
-    requireKnownEncoding(parsed.data.encoding);
-    const { tenant } = context.principal;
-    const callback = await findCallback(context, type, callbackUrl, (error) => {
-      throw new ProblemError("invalid-import", undefined, [error]);
-    });
-    return idempotency.inTransaction(context, async (tx) => ({
-      status: 201 as const,
-      body: await importLedger.define(tx, { tenant, id, callback }, parsed.data),
-    }));
-  }
+  const createDefinition = createDefinitionHandler(deps);
 
   return [
     handle(api.createImport, async (c) => {
@@ -113,9 +76,13 @@ export function importRoutes(deps: ImportRoutesDeps): HandledRoute[] {
       if (jobType === undefined) throw new ProblemError("job-type-not-found");
       requirePermitted(c.env, jobType);
       if (id !== undefined) requireUsableId(id);
-      const callback = await findCallback(c.env, type, query.callbackUrl, ({ pointer, detail }) => {
-        throw toParameterProblem(pointer, detail);
+      const callback = await findImportCallback(c.env, type, query.callbackUrl, deps, (error) => {
+        throw toParameterProblem(error.pointer, error.detail);
       });
+      const thenJob =
+        query.then === undefined
+          ? undefined
+          : await parseThenJob(c.env, parseJsonParameter("then", query.then), deps);
 
       const quota = c.env.quota?.blocking;
       let chunks: ImportFile["chunks"];
@@ -154,6 +121,7 @@ export function importRoutes(deps: ImportRoutesDeps): HandledRoute[] {
             dryRun,
             maxErrors,
             callback,
+            thenJob: dryRun ? undefined : thenJob,
             origin,
             chunks,
             quota,
@@ -230,21 +198,4 @@ function toResumableImport(
 
 function isFeed(contentType: string): boolean {
   return (feedMediaTypes as readonly string[]).includes(getMediaType(contentType));
-}
-
-function requireKnownEncoding(label: string | undefined): void {
-  if (createCsvDecoder(label) !== null) return;
-  throw new ProblemError("invalid-import", undefined, [
-    { pointer: "/encoding", detail: "Unknown encoding." },
-  ]);
-}
-
-/** Retention deletes by the time in the ids, and ids of the future would never be old enough. */
-const maxIdSkewMs = 3_600_000;
-
-function requireUsableId(id: string): void {
-  const time = Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
-  if (time > Date.now() + maxIdSkewMs) {
-    throw toParameterProblem("/id", "The time of the UUID v7 is in the future.");
-  }
 }

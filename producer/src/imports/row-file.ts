@@ -1,12 +1,11 @@
 import { xlsxMediaType } from "@toril/contract/api/http/create-import";
 import { toDelimiter } from "@toril/contract/api/import";
-import { parseJson } from "@toril/contract/api/json/json";
 import { fieldErrors, type ProblemKind } from "@toril/contract/api/problem";
 import type { JobType } from "@toril/contract/api/job-type";
 import { ImportJobOptions, rowOptions, type RowOptions } from "@toril/contract/api/row-options";
 import type { z } from "zod";
-import { isDisconnected, readBytes } from "../http/body.ts";
-import { ProblemError } from "../http/problem.ts";
+import { isDisconnected, parseJsonParameter, readBytes } from "../http/body.ts";
+import { ProblemError, toParameterProblem } from "../http/problem.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import { BodyHash } from "../idempotency/body-hash.ts";
 import { createCsvDecoder } from "./csv/decoder.ts";
@@ -182,13 +181,7 @@ function parseParameter<Value>(
   text: string | undefined,
 ): Value | undefined {
   if (text === undefined) return undefined;
-  const json = parseJson(new TextEncoder().encode(text));
-  if (json.status !== "ok") {
-    const { pointer, detail } =
-      json.status === "malformed" ? { pointer: "", detail: json.detail } : json.error;
-    throw toParameterProblem(`/${name}${pointer}`, detail);
-  }
-  const parsed = schema.safeParse(json.value);
+  const parsed = schema.safeParse(parseJsonParameter(name, text));
   if (parsed.success) return parsed.data;
   const errors = fieldErrors(parsed.error.issues, `/${name}`);
   throw new ProblemError("invalid-parameter", undefined, errors);
@@ -215,8 +208,4 @@ function tap(body: ReadableStream<Uint8Array>, observers: readonly Observe[]) {
       },
     }),
   );
-}
-
-export function toParameterProblem(pointer: string, detail: string) {
-  return new ProblemError("invalid-parameter", undefined, [{ pointer, detail }]);
 }

@@ -10,11 +10,12 @@ import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { Callbacks } from "@toril/contract/engine/webhooks/callbacks";
 import type { Admission } from "../http/admission.ts";
 import type { OperationHandler } from "../http/route.ts";
-import { readBytes } from "../http/body.ts";
+import { parseJsonParameter, readBytes } from "../http/body.ts";
 import { getOrigin, requirePermitted } from "../http/caller.ts";
 import { type FindCallbacks, mayHaveCallback } from "../webhooks/find-callbacks.ts";
 import { createLargeClaim, toReplay } from "../idempotency/claim.ts";
 import { type BulkFormat, jsonArray, ndjson, parseBulk, type ParsedEntry } from "./parse-bulk.ts";
+import { parseThenJob, toKeyTaken } from "./then-job.ts";
 import { ProblemError } from "../http/problem.ts";
 
 type Context = Parameters<OperationHandler<Api["createJobs"]>>[0];
@@ -43,27 +44,34 @@ export function createBulkHandler(
     const format = toFormat(c.req.header("content-type"));
     const bytes = await readBytes(c.env, limits.bulkBodyBytes, quota, format.checkBeginning);
     c.env.body = bytes;
-    const { callbackUrl } = c.req.valid("query");
+    const { callbackUrl, then } = c.req.valid("query");
     // May wait for seconds without work, which must not count against the drain rate.
     const callbacks =
       callbackUrl !== undefined || mayHaveCallback(bytes)
         ? await findCallbacks(c.env, callbackUrl)
         : undefined;
+    const thenJob =
+      then === undefined
+        ? undefined
+        : await parseThenJob(c.env, parseJsonParameter("then", then), settings);
     // Many requests may have passed the first check together.
     admission.refuseIfLate(principal, bytes.length);
-    return admission.track(principal, bytes.length, enqueueAll(c, bytes, format, callbacks));
+    return admission.track(
+      principal,
+      bytes.length,
+      enqueueAll(c, bytes, format, { callbacks, thenJob }),
+    );
   };
 
   async function enqueueAll(
     c: Context,
     bytes: Uint8Array,
     format: BulkFormat,
-    callbacks: Callbacks | undefined,
+    { callbacks, thenJob }: { callbacks: Callbacks | undefined; thenJob: NewJob | undefined },
   ) {
     const { quota } = c.env;
     const { atomicity, dryRun } = c.req.valid("query");
     const claim = await createLargeClaim(c.env, secretKeys);
-
     async function store(
       entries: readonly ParsedEntry[],
     ): Promise<BulkResponse & { isReplay: boolean }> {
@@ -71,16 +79,25 @@ export function createBulkHandler(
       const outcome = await enqueue.many({
         jobs: entries.flatMap((entry) => (entry.status === "ok" ? [entry.job] : [])),
         claim,
-        toResponse: (accepted, isDispatched) => toResponse(entries, accepted, isDispatched),
+        thenJob,
+        toResponse: (accepted, isDispatched) => build(entries, accepted, isDispatched),
       });
-      if (outcome.status === "key-taken") throw new Error("only a graph has this outcome");
+      if (outcome.status === "key-taken") throw toKeyTaken("/then", outcome.existing);
+      if (thenJob && outcome.status === "unstorable" && outcome.jobs.includes(thenJob)) {
+        throw new ProblemError("unstorable-json");
+      }
       if (outcome.status === "unstorable") return store(without(entries, new Set(outcome.jobs)));
       return outcome.status === "accepted"
-        ? { ...toResponse(entries, outcome.jobs, outcome.isDispatched), isReplay: false }
+        ? { ...build(entries, outcome.jobs, outcome.isDispatched), isReplay: false }
         : { ...asOwnResponse(toReplay(outcome)), isReplay: true };
     }
 
-    const origin = getOrigin(c.env);
+    const build = (...args: Parameters<typeof toResponse>): BulkResponse => {
+      const { body, status } = toResponse(...args);
+      return { body: thenJob === undefined ? body : { ...body, then: thenJob.id }, status };
+    };
+
+    const origin = { ...getOrigin(c.env), parentId: thenJob?.id };
     if (callbacks !== undefined) origin.callbacks = callbacks;
     const entries = await parseBulk(bytes, format, {
       jobTypes: c.env.jobTypes,
@@ -96,7 +113,8 @@ export function createBulkHandler(
       if (atomicity === "all") refuseIfAnyRejected(entries);
       return c.json(toCheck(entries), 200);
     }
-    const jobs = entries.filter((entry) => entry.status === "ok").length;
+    const jobs =
+      entries.filter((entry) => entry.status === "ok").length + (thenJob === undefined ? 0 : 1);
     if (jobs > 1) await quota?.takeJobs(jobs - 1);
     const { body, status, isReplay } = await (quota === undefined
       ? store(entries)

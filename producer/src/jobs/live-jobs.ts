@@ -166,9 +166,9 @@ function toJob(jobTypes: JobTypeRegistry, row: JobRow, current: Live | undefined
     schedule: row.schedule,
     status: row.status,
     parent:
-      row.parentId === null || row.onFailure === null
+      row.parentId === null
         ? null
-        : { id: row.parentId, onFailure: row.onFailure },
+        : { id: row.parentId, onFailure: row.onFailure ?? "ignoreDependencyOnFailure" },
     state: toState(row, current),
     data: redactJobData(jobTypes, row),
     result: row.result,

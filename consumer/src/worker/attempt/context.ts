@@ -7,6 +7,7 @@ import type { LeasedContext } from "../finish-later.ts";
 import type { ChildJob, HandlerContext } from "../handler.ts";
 import type { TakenJob } from "@toril/contract/engine/jobs/attempt/taken-job";
 import { type JobLog, type Log, scrubbedLog } from "../../observability/log.ts";
+import type { ChildCounts } from "@toril/contract/api/graph";
 import type { JobLogLine } from "@toril/contract/api/job";
 import { limits } from "@toril/contract/api/limits";
 import { toStorableText } from "@toril/contract/api/json/json";
@@ -17,8 +18,11 @@ export interface ContextDeps {
   log: Log;
   /** Checks the quotas of the parent job and resolves to its `enqueue`. */
   admitChildren(parent: string, traceparent?: string): Promise<EnqueueChildren>;
-  /** Reads the jobs of which a job is the parent in a graph. */
-  readChildren(parent: string): AsyncIterable<ChildJob>;
+  /** Reads the jobs for which a job waited. */
+  childReader: {
+    read(parent: string): AsyncIterable<ChildJob>;
+    count(parent: string): Promise<ChildCounts | null>;
+  };
 }
 
 export interface ContextInput {
@@ -100,7 +104,11 @@ export class JobContext implements LeasedContext {
   }
 
   get children(): HandlerContext["children"] {
-    return () => this.#deps.readChildren(this.id);
+    return () => this.#deps.childReader.read(this.id);
+  }
+
+  get childCounts(): HandlerContext["childCounts"] {
+    return () => this.#deps.childReader.count(this.id);
   }
 
   /** Quotas are checked once per attempt. */

@@ -30,13 +30,19 @@ const counts = z
   })
   .meta({ id: "BulkCounts" });
 
-export const BulkResult = z.strictObject({ counts, results: z.array(BulkEntry) }).meta({
-  id: "BulkResult",
-  example: {
-    counts: { created: 1, duplicate: 0, rejected: 0 },
-    results: [{ index: 0, outcome: "created", id: "019c2f1e-7b1a-7c3d-8a4e-5f6071829304" }],
-  },
-});
+export const BulkResult = z
+  .strictObject({
+    counts,
+    results: z.array(BulkEntry),
+    then: z.uuid().optional().meta({ description: "ID of the job of the parameter `then`" }),
+  })
+  .meta({
+    id: "BulkResult",
+    example: {
+      counts: { created: 1, duplicate: 0, rejected: 0 },
+      results: [{ index: 0, outcome: "created", id: "019c2f1e-7b1a-7c3d-8a4e-5f6071829304" }],
+    },
+  });
 export type BulkResult = z.infer<typeof BulkResult>;
 
 /** The problem of a bulk request that stored nothing; `results` contains the rejected entries. */

@@ -5,8 +5,13 @@ import { Delimiter, FileEncoding, Import } from "../import.ts";
 import { rowOptions } from "../row-options.ts";
 import type { JobTypeRegistry } from "../registry.ts";
 import { json, locationBelow, replayed } from "./define/headers.ts";
-import { contentEncoding, IdempotencyKey, queryBoolean } from "./define/parameters.ts";
-import { defineRoute, onceProblems } from "./define/route.ts";
+import {
+  contentEncoding,
+  IdempotencyKey,
+  jsonParameter,
+  queryBoolean,
+} from "./define/parameters.ts";
+import { defineRoute, onceProblems, thenProblems } from "./define/route.ts";
 
 const location = locationBelow("/v1/imports");
 const file = { schema: { type: "string" as const } };
@@ -83,10 +88,10 @@ export function createImportRoute(jobTypes: JobTypeRegistry) {
           }),
         key: rowOptions.key,
         unknownColumns: rowOptions.unknownColumns,
-        mapping: jsonText("Fields and their sources, as in the JSON of an import", {
+        mapping: jsonParameter("Fields and their sources, as in the JSON of an import", {
           city: "city",
         }),
-        options: jsonText("Options of all jobs, as in the JSON of an import", { priority: 5 }),
+        options: jsonParameter("Options of all jobs, as in the JSON of an import", { priority: 5 }),
         maxErrors: z.coerce
           .number()
           .int()
@@ -100,6 +105,10 @@ export function createImportRoute(jobTypes: JobTypeRegistry) {
         }),
         dryRun: queryBoolean("true: validates all rows and enqueues nothing"),
         callbackUrl: CallbackUrl.optional(),
+        then: jsonParameter(
+          "A job that runs when the import is done, as in the JSON of an import",
+          schemas.JobRequest.meta()?.["example"],
+        ),
       }),
       body: {
         required: true,
@@ -142,20 +151,14 @@ export function createImportRoute(jobTypes: JobTypeRegistry) {
       "too-many-errors",
       "import-exists",
       "import-ended",
+      ...thenProblems,
+      "invalid-job",
+      "unstorable-secret",
       ...onceProblems,
       "quota-exceeded",
       "at-capacity",
     ],
   });
-}
-
-/** A parameter that is JSON, within the length of an address that proxies accept. */
-function jsonText(description: string, example: object) {
-  return z
-    .string()
-    .max(8000)
-    .optional()
-    .meta({ description: `JSON: ${description}`, example: JSON.stringify(example) });
 }
 
 /** Returns the name of a job type for the documentation, if possible of one that is made for rows. */

@@ -7,8 +7,14 @@ import type { JobTypeRegistry } from "../registry.ts";
 import { BulkCheck, BulkProblem, bulkContent, createBulkBody } from "./bulk.ts";
 import { createListRoute } from "./job-list.ts";
 import { json, locationBelow, optional, preferenceApplied, replayed } from "./define/headers.ts";
-import { IdempotencyKey, Prefer, queryBoolean, TraceParent } from "./define/parameters.ts";
-import { defineRoute } from "./define/route.ts";
+import {
+  IdempotencyKey,
+  jsonParameter,
+  Prefer,
+  queryBoolean,
+  TraceParent,
+} from "./define/parameters.ts";
+import { defineRoute, thenProblems } from "./define/route.ts";
 
 const tags: [string] = ["Jobs"];
 export const createJobPath = "/v1/jobs";
@@ -33,6 +39,7 @@ const refusals = [
 /** Creates the operations whose schemas depend on the job types. */
 export function createJobRoutes(jobTypes: JobTypeRegistry) {
   const { schemas } = jobTypes;
+  const thenExample = schemas.JobRequest.meta()?.["example"];
   const createJob = defineRoute({
     operationId: "createJob",
     summary: "Enqueue a job",
@@ -97,6 +104,10 @@ export function createJobRoutes(jobTypes: JobTypeRegistry) {
         callbackUrl: CallbackUrl.optional().meta({
           description: "`callbackUrl` of all entries that have none of their own",
         }),
+        then: jsonParameter(
+          "A job, as in `POST /v1/jobs`, that waits until all created jobs of the request have ended, whatever their final status",
+          thenExample,
+        ),
         dryRun: DryRun,
       }),
       body: { required: true, content: createBulkBody(jobTypes) },
@@ -115,12 +126,12 @@ export function createJobRoutes(jobTypes: JobTypeRegistry) {
       207: { description: "Some entries were rejected (atomicity=partial)", ...bulkContent },
       422: {
         description:
-          "An entry was rejected and no entry was stored (invalid-bulk), or the Idempotency-Key was used for a different " +
+          "An entry was rejected and no entry was stored (invalid-bulk), the job in `then` is invalid (invalid-job, unstorable-json, unstorable-secret), or the Idempotency-Key was used for a different " +
           "request (idempotency-key-reused)",
         content: { "application/problem+json": { schema: z.union([BulkProblem, Problem]) } },
       },
     },
-    problems: [...refusals, "too-many-entries"],
+    problems: [...refusals, "too-many-entries", ...thenProblems],
   });
 
   return { createJob, createJobs, listJobs: createListRoute(jobTypes) };

@@ -65,14 +65,14 @@ export interface KeyVersion {
   revision: number;
 }
 
-/** Reads a key of the tenant with its revision. */
+/** Reads a key with its revision; with a `tenant`, only if the key belongs to the tenant. */
 export async function readKeyVersion(
   sql: ISql,
   id: string,
-  tenant: string,
+  tenant: string | undefined,
 ): Promise<KeyVersion | undefined> {
   const [row] = await sql<KeyRow[]>`
-    select ${columns(sql)} from api_keys where id = ${id} and tenant = ${tenant}`;
+    select ${columns(sql)} from api_keys where id = ${id} ${ofTenant(sql, tenant)}`;
   return row && { key: toApiKey(row), revision: row.revision };
 }
 

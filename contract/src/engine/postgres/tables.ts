@@ -323,11 +323,18 @@ export const imports = pgTable(
     /** As in `jobs`. */
     callbackUrl: text(),
     callbackWebhook: uuid(),
+    /** The job that waits until the import is done. */
+    thenJob: uuid(),
     createdAt: time().notNull().defaultNow(),
     /** When the last chunk arrived, to detect imports abandoned by a crashed producer. */
     touchedAt: time().notNull().defaultNow(),
   },
-  (table) => [index("imports_tenant").on(table.tenant, table.id)],
+  (table) => [
+    index("imports_tenant").on(table.tenant, table.id),
+    uniqueIndex("imports_then_job")
+      .on(table.thenJob)
+      .where(sql`then_job is not null`),
+  ],
 );
 
 /**

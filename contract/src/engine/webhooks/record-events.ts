@@ -1,4 +1,5 @@
 import type { ISql } from "postgres";
+import { importIsDone, recordImportEnds } from "../jobs/graph/graph-events.ts";
 
 /**
  * SQL that records the events of webhooks in the statement that ends jobs: neither of them commits without the other.
@@ -53,7 +54,8 @@ export const jobEvents = `job_events as (${insertDeliveries({
 
 /** The columns of `counted_imports` that `importEvents` reads. */
 export const countedImportColumns = `imports.id, imports.tenant, imports.type, imports.status, imports.read, imports.accepted, imports.duplicate,
-  imports.rejected, imports.completed, imports.dead, imports.cancelled, imports.expired, imports.callback_webhook, imports.callback_url`;
+  imports.rejected, imports.completed, imports.dead, imports.cancelled, imports.expired, imports.callback_webhook, imports.callback_url,
+  imports.then_job`;
 
 const counts = [
   "read",
@@ -80,14 +82,13 @@ export const importEvents = `import_events as (${insertDeliveries({
    'counts', json_build_object(${counts})`,
   source: "counted_imports",
   filter: `(webhooks.queues is null or webhooks.types is not null)`,
-  condition: `counted_imports.status = 'received' and counted_imports.accepted <=
-        counted_imports.completed + counted_imports.dead + counted_imports.cancelled + counted_imports.expired`,
+  condition: importIsDone("counted_imports"),
 })})`;
 
-/** Records the events of an import if its body was read and its jobs have all ended, in the transaction that ends its body. */
+/** Records the events of an import, for webhooks and the job that waits for it, if its body was read and its jobs have all ended, in the transaction that ends its body. */
 export async function recordImportDone(tx: ISql, id: string): Promise<void> {
   await tx`
     with counted_imports as (select ${tx.unsafe(countedImportColumns)} from imports where id = ${id}),
-    ${tx.unsafe(importEvents)}
+    ${tx.unsafe(importEvents)}, ${tx.unsafe(recordImportEnds)}
     select 1`;
 }

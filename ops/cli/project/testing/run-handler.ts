@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { JobInput, JobResult } from "@toril/client";
+import type { ChildCounts, JobInput, JobResult } from "@toril/client";
 import type { JobType, JobTypes } from "@toril/contract";
 import {
   type ChildJob,
@@ -24,6 +24,8 @@ export interface RunOptions<Context> {
   attempt?: number;
   /** The children that the handler reads, for a job that is the parent of a graph. */
   children?: readonly ChildJob[];
+  /** What `childCounts` returns; counted from `children` by default. */
+  childCounts?: ChildCounts;
   /** Cancels the job when it is aborted. */
   signal?: AbortSignal;
   /**
@@ -94,6 +96,7 @@ export async function runHandler<
     async *children() {
       yield* children;
     },
+    childCounts: async () => options.childCounts ?? countChildren(children),
     signal: AbortSignal.any([timeout.signal, ...(options.signal ? [options.signal] : [])]),
   });
   const { timeoutMs } = jobType.options;
@@ -116,6 +119,16 @@ export async function runHandler<
   return { ...run, error, outcome: getOutcome(error, attempt, jobType) };
 }
 
+function countChildren(children: readonly ChildJob[]): ChildCounts | null {
+  if (children.length === 0) return null;
+  const counts = { total: 0, pending: 0, completed: 0, dead: 0, cancelled: 0, expired: 0 };
+  for (const { status } of children) {
+    counts.total += 1;
+    counts[status] += 1;
+  }
+  return counts;
+}
+
 function getOutcome(error: unknown, attempt: number, { options }: JobType) {
   if (error instanceof RetryAfterError) return "delayed";
   const isLast = error instanceof NonRetryableError || attempt >= options.attempts;
@@ -124,7 +137,7 @@ function getOutcome(error: unknown, attempt: number, { options }: JobType) {
 
 function createContext(
   run: HandlerRun<JobType>,
-  attempt: Pick<HandlerContext, "id" | "attempt" | "signal" | "children">,
+  attempt: Pick<HandlerContext, "id" | "attempt" | "signal" | "children" | "childCounts">,
 ): HandlerContext {
   const write =
     (level: LogLine["level"]) =>

@@ -86,7 +86,7 @@ export function ImportPage({ id }: PageProps) {
 }
 
 function ImportDetails({ found }: { found: Import }) {
-  const { status, type, counts, createdAt, dryRun, jobsPerSecond, secondsLeft } = found;
+  const { status, type, counts, createdAt, dryRun, jobsPerSecond, secondsLeft, then } = found;
   const ended = counts.completed + counts.dead + counts.cancelled + counts.expired;
   return (
     <>
@@ -113,6 +113,11 @@ function ImportDetails({ found }: { found: Import }) {
         </dl>
         <p class="muted">
           <span class="mono">{type}</span>, started <Time at={createdAt} />
+          {then !== null && (
+            <>
+              , then <a href={to(`/jobs/${then}`)}>another job</a>
+            </>
+          )}
         </p>
       </Card>
       {counts.rejected === 0 ? (

@@ -57,3 +57,15 @@ export function queryBoolean(description: string) {
     .optional()
     .meta({ type: "boolean", description, example: false });
 }
+
+/** A parameter that is JSON, within the length of an address that proxies accept. */
+export function jsonParameter(description: string, example: unknown) {
+  return z
+    .string()
+    .max(8000)
+    .optional()
+    .meta({
+      description: `JSON: ${description}`,
+      ...(example === undefined ? {} : { example: JSON.stringify(example) }),
+    });
+}

@@ -116,6 +116,9 @@ function problemResponses(kinds: readonly ProblemKind[]) {
 /** Additional problems of an operation that accepts an Idempotency-Key. */
 export const onceProblems = ["idempotency-key-in-use", "idempotency-key-reused"] as const;
 
+/** Additional problems of an operation that accepts a batch with a job that runs when the batch is done. */
+export const thenProblems = ["job-type-not-found", "data-too-large", "key-taken"] as const;
+
 /** Problems of an operation that reads a JSON body, before the body is compared with its schema. */
 export const bodyProblems = [
   "incomplete-body",

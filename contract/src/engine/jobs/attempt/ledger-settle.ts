@@ -1,5 +1,5 @@
 import type { JobColumns } from "../../postgres/tables.ts";
-import { graphColumns, recordGraphEvents } from "../graph/graph-events.ts";
+import { graphColumns, recordGraphEvents, recordImportEnds } from "../graph/graph-events.ts";
 import { toDeadLetterReason } from "../change/reason.ts";
 import { bullId } from "../../redis/names.ts";
 import type { JobStatus, SettlingOutcome } from "../../../api/job-states.ts";
@@ -169,8 +169,8 @@ async function settlePending(
         expired = imports.expired + counts.expired
       from counts
       where imports.id = any(array(select id from held)) and imports.id = counts.import_id
-      ${mayHaveWebhooks ? `returning ${countedImportColumns}` : ""}
-    )${mayHaveWebhooks ? `, ${jobEvents}, ${importEvents}` : ""}
+      returning ${countedImportColumns}
+    ), ${recordImportEnds}${mayHaveWebhooks ? `, ${jobEvents}, ${importEvents}` : ""}
     select case when (select count(*) from ended) < ${toParameter(entries.length)}::int then
       (select coalesce(json_agg(json_build_object('id', id, 'generation', generation)), '[]') from ended)
     end as settled`,

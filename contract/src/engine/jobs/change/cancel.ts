@@ -1,6 +1,6 @@
 import type { JobColumns } from "../../postgres/tables.ts";
 import type { ISql } from "postgres";
-import { graphColumns, recordGraphEvents } from "../graph/graph-events.ts";
+import { graphColumns, recordGraphEvents, recordImportEnds } from "../graph/graph-events.ts";
 import type { JobError } from "../../../api/job.ts";
 import {
   countedImportColumns,
@@ -46,6 +46,6 @@ export function cancelJobs(
       from counts
       where imports.id = any(array(select id from locked_imports)) and imports.id = counts.import_id
       returning ${sql.unsafe(countedImportColumns)}
-    ), ${sql.unsafe(jobEvents)}, ${sql.unsafe(importEvents)}
+    ), ${sql.unsafe(jobEvents)}, ${sql.unsafe(importEvents)}, ${sql.unsafe(recordImportEnds)}
     select id, generation, queue from ended`;
 }

@@ -3,6 +3,7 @@ import type { ISql } from "postgres";
 import { PastGeneration } from "../../../api/dead-letter.ts";
 import type { FinalStatus } from "../../../api/job-states.ts";
 import { isPendingWithKey } from "../../postgres/find-existing.ts";
+import { importIsDone } from "../graph/graph-events.ts";
 import type { CancelledJob } from "./cancel.ts";
 
 export interface Retry {
@@ -60,10 +61,14 @@ export function retryJobs(
     ), retried as (
       update jobs set status = 'pending', generation = generation + 1, lost_attempts = 0, started_at = null, duration_ms = null, worker = null, attempts = 0, result = null, error = null,
         reason = null, failures = null, settled_at = null, expires_at = null, run_at = null, quota_key = ${quotaKey ?? null},
-        -- It waits again for children that are pending, or retried by this statement.
+        -- It waits again for children and jobs of an import that are pending, or retried by this statement.
         waiting_children = case when waiting_children is not null then exists (
           select from jobs as child where child.parent_id = jobs.id
             and (child.status = 'pending' or child.id = any(array(select id from retryable)))
+        ) or exists (
+          select from imports where then_job = jobs.id
+            and (imports.status = 'receiving' or imports.status = 'received'
+              and (not (${sql.unsafe(importIsDone("imports"))}) or imports.id = any(array(select import_id from retryable))))
         ) end,
         history = (
           select jsonb_agg(entry order by at) from (

@@ -7,7 +7,7 @@ import type { Dispatcher } from "./dispatcher.ts";
 import { createKeyedEnqueue } from "./enqueue-keyed.ts";
 import { GraphKeyTaken } from "../graph/insert-graph.ts";
 import type { NewJob } from "./new-job.ts";
-import { type BulkRequest, findRefused, insertBulk } from "./insert-bulk.ts";
+import { allJobs, type BulkRequest, findRefused, insertBulk } from "./insert-bulk.ts";
 import {
   type Accepted,
   type Enqueued,
@@ -150,7 +150,9 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
       }
       return { ...recorded, isDispatched };
     } catch (error) {
-      const refused = isRowFault(error) ? await findRefused(ledger, jobs, deadline) : [];
+      const refused = isRowFault(error)
+        ? await findRefused(ledger, allJobs(request), deadline)
+        : [];
       if (refused.length > 0) return { status: "unstorable", jobs: refused };
       if (isLockTimeout(error)) return toLockRefusal(error);
       if (error instanceof GraphKeyTaken) {

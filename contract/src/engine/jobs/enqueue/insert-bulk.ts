@@ -16,7 +16,8 @@ import {
   splitJobs,
 } from "../../postgres/insert.ts";
 import type { RemoveWaiting } from "../../postgres/replace.ts";
-import { insertGraph } from "../graph/insert-graph.ts";
+import { GraphKeyTaken, insertGraph } from "../graph/insert-graph.ts";
+import { insertThenJob, recordNothingPending } from "../graph/then-job.ts";
 import type { NewJob } from "./new-job.ts";
 import { type Accepted, type Refused, toEntry } from "./insert-entries.ts";
 
@@ -25,6 +26,8 @@ export interface BulkRequest {
   claim?: IdempotencyClaim | undefined;
   /** The jobs form a graph, root first: see `insertGraph`. */
   isGraph?: boolean | undefined;
+  /** Runs when all of `jobs` have ended, which name it as their parent. */
+  thenJob?: NewJob | undefined;
   /** Builds the response that a replay returns. */
   toResponse?: ((jobs: readonly Accepted[], isDispatched: boolean) => StoredResponse) | undefined;
   /** Runs in the transaction that records the jobs; runs again if the transaction is repeated. */
@@ -62,10 +65,15 @@ export async function insertBulk(
   }
 }
 
+/** Returns the jobs of a request, with the one that runs when they have ended. */
+export function allJobs({ jobs, thenJob }: BulkRequest): readonly NewJob[] {
+  return thenJob === undefined ? jobs : [thenJob, ...jobs];
+}
+
 /** Whether one insert does all the work: a transaction around it would add two round trips. */
-function isOneStatement({ jobs, claim, alongside, isGraph }: BulkRequest): boolean {
-  if (isGraph === true || claim !== undefined || alongside !== undefined || !areUnkeyed(jobs))
-    return false;
+function isOneStatement({ jobs, claim, alongside, isGraph, thenJob }: BulkRequest): boolean {
+  if (isGraph === true || !areUnkeyed(jobs)) return false;
+  if ((claim ?? alongside ?? thenJob) !== undefined) return false;
   return splitJobs(jobs).take(2).toArray().length === 1;
 }
 
@@ -75,22 +83,26 @@ function areUnkeyed(jobs: readonly NewJob[]): boolean {
 
 async function insertInTransaction(
   client: Sql,
-  { jobs, claim, toResponse, alongside, isGraph }: BulkRequest,
+  request: BulkRequest,
   { isDispatchable, isRepeated, removeWaiting }: RecordingOptions,
   insert: Insert,
 ): Promise<RecordedMany> {
+  const { jobs, claim, toResponse, alongside, isGraph, thenJob } = request;
   return client.begin(async (sql): Promise<RecordedMany> => {
     const [claimed] = claim === undefined ? [] : await claimIdempotencyKeys(sql, [claim]);
     if (claimed?.status === "stored") {
       // If the jobs exist, the reply to an earlier COMMIT of this same request was lost.
-      const isOwn = isRepeated && (await isAnyRecorded(sql, jobs));
+      const isOwn = isRepeated && (await isAnyRecorded(sql, allJobs(request)));
       if (!isOwn) return { status: "replayed", response: claimed.response };
     } else if (claimed !== undefined && claimed.status !== "claimed") {
       return claimed;
     }
+    const existing = thenJob && (await insertThenJob(sql, thenJob));
+    if (thenJob && existing !== undefined) throw new GraphKeyTaken(thenJob, existing);
     const accepted = await (isGraph === true && !areUnkeyed(jobs)
       ? insertGraph(sql, jobs, removeWaiting)
       : insertMany(sql, jobs, removeWaiting, insert));
+    if (thenJob && !accepted.some(({ isNew }) => isNew)) await recordNothingPending(sql, thenJob);
     if (claim && toResponse) {
       await storeResponses(sql, [{ ...claim, response: toResponse(accepted, isDispatchable) }]);
     }

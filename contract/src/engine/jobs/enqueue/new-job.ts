@@ -38,7 +38,7 @@ export interface NewJob {
   schedule: string | null;
   importId: string | null;
   parentId: string | null;
-  /** What happens to the parent if this job ends without completing; null without a parent. */
+  /** What happens to the parent if this job ends without completing; null: nothing, the parent waits for a batch. */
   onFailure: FailurePolicy | null;
   /** Whether the job is dispatched only when its children have ended. */
   waitsForChildren: boolean;
@@ -66,6 +66,8 @@ export interface Origin {
   id?: string | undefined;
   importId?: string | undefined;
   schedule?: string | undefined;
+  /** The job that waits for these jobs, whether they complete or not. */
+  parentId?: string | undefined;
   quotaKey?: string | undefined;
   trace?: string | undefined;
   /** Undefined: jobs may have no callback URL. */
@@ -129,7 +131,7 @@ export function createNewJob(
     replacesWaiting: policy?.type === "replace",
     schedule: origin.schedule ?? null,
     importId: origin.importId ?? null,
-    parentId: null,
+    parentId: origin.parentId ?? null,
     onFailure: null,
     waitsForChildren: false,
     callback,
