@@ -27,6 +27,7 @@ import { tail } from "./jobs/tail.ts";
 import { revokeKey, rotateKey } from "./keys/change-key.ts";
 import { createKey } from "./keys/create-key.ts";
 import { listKeys } from "./keys/list-keys.ts";
+import { patchKey } from "./keys/patch-key.ts";
 import { openPage } from "./open-page.ts";
 import { projectCommands } from "./project/commands.ts";
 import { reconcile } from "./reconcile/reconcile.ts";
@@ -112,7 +113,13 @@ export const groups: Readonly<Record<string, Group>> = {
   },
   keys: {
     summary: "API keys, their scopes and quotas",
-    commands: { create: createKey, list: listKeys, rotate: rotateKey, revoke: revokeKey },
+    commands: {
+      create: createKey,
+      list: listKeys,
+      patch: patchKey,
+      rotate: rotateKey,
+      revoke: revokeKey,
+    },
   },
   audit: {
     summary: "the audit log",

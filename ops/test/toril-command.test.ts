@@ -66,6 +66,29 @@ describe("with a ledger", () => {
     expect(output).not.toContain(created.lastLine);
     expect((await toril("keys list --tenant acme", env)).output).not.toContain("shop");
 
+    const patch = `keys patch ${id} --scopes jobs:write --types echo --rate 5 --expires unlimited`;
+    const patched = await toril(`${patch} --json`, env);
+    expect(JSON.parse(patched.output)).toMatchObject({
+      scopes: ["jobs:write"],
+      types: ["echo"],
+      quotas: { rate: 5 },
+      expiresAt: null,
+    });
+    await stack.until("the scopes apply", async () =>
+      (await statusWith(rotated.lastLine)) === 403 ? true : undefined,
+    );
+    const restored = await toril(
+      `keys patch ${id} --scopes jobs:read --types unlimited --rate unlimited --json`,
+      env,
+    );
+    expect(JSON.parse(restored.output)).toMatchObject({ types: null, quotas: null });
+    await stack.until("the scopes apply", async () =>
+      (await statusWith(rotated.lastLine)) === 200 ? true : undefined,
+    );
+    expect((await toril(`keys patch ${id}`, env)).code).toBe(2);
+    expect((await toril(`keys patch ${id} --types nothing`, env)).code).toBe(2);
+    expect((await toril("keys patch nothing --name n", env)).code).toBe(1);
+
     expect((await toril(`keys revoke ${id}`, env)).code).toBe(0);
     await stack.until("the key is refused", async () =>
       (await statusWith(rotated.lastLine)) === 401 ? true : undefined,
