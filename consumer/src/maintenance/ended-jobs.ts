@@ -3,7 +3,23 @@ import { raiseMarks } from "@toril/contract/engine/postgres/retention-marks";
 import { lowestId } from "@toril/contract/engine/jobs/enqueue/job-id";
 import type { ISql, PendingQuery } from "postgres";
 import { z } from "zod";
-import type { DeleteBatch, DeleteResult } from "./delete-batch.ts";
+
+/** Parameters of one delete statement. */
+export interface DeleteBatch {
+  /** Retention age, by Postgres' clock. */
+  ageMs: number;
+  size: number;
+  /** Where the previous batch ended, so that deleted rows are not scanned again; undefined in the first batch. */
+  after: string | undefined;
+}
+
+export interface DeleteResult {
+  count: number;
+  /** Rows that were examined and are kept. */
+  kept?: number;
+  /** Undefined when no rows are left. */
+  next: string | undefined;
+}
 
 /**
  * Retention has no index of its own: an index of `settled_at` would add a tenth to the cost of settling a job. It walks

@@ -1,8 +1,13 @@
 import type { FinalStatus } from "@toril/contract/api/job-states";
 import type { ISql } from "postgres";
 import { raiseMarks } from "@toril/contract/engine/postgres/retention-marks";
-import type { DeleteBatch, DeleteResult } from "./delete-batch.ts";
-import { deleteJobs, earliestId, readOldestJobs } from "./ended-jobs.ts";
+import {
+  type DeleteBatch,
+  deleteJobs,
+  type DeleteResult,
+  earliestId,
+  readOldestJobs,
+} from "./ended-jobs.ts";
 
 type DeleteStatement = (sql: ISql, batch: DeleteBatch) => Promise<DeleteResult>;
 

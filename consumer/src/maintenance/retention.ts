@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import { sleep } from "../wait.ts";
 import type { Leadership } from "../reconciler/leadership.ts";
-import type { DeleteResult } from "./delete-batch.ts";
+import type { DeleteResult } from "./ended-jobs.ts";
 import type { RetentionAges } from "./config.ts";
 import { readOldest, type Retainable, deleteStatements } from "./retention-statements.ts";
 

@@ -4,7 +4,7 @@ import { client } from "../app/api.ts";
 import { forgetServiceDocument } from "../app/service-document.ts";
 import { Action } from "../ui/action.tsx";
 import { Dialog } from "../ui/dialog.tsx";
-import { Field, Select, Text } from "../ui/fields.tsx";
+import { Field, NewName, Select, Text } from "../ui/fields.tsx";
 import { ProblemNotice } from "../ui/problem-notice.tsx";
 
 export interface JobTypeDialogProps {
@@ -62,15 +62,7 @@ export function JobTypeDialog({ jobType, onClose, onDone }: JobTypeDialogProps) 
       onClose={onClose}
     >
       <div class="form">
-        {jobType === undefined && (
-          <Text
-            label="Name"
-            hint="Letters, digits, dots, dashes and underscores"
-            required
-            value={name}
-            onChange={setName}
-          />
-        )}
+        {jobType === undefined && <NewName value={name} onChange={setName} />}
         <div class="form-row">
           <Select label="Worker" value={worker} options={workers} onChange={setWorker} />
           <Text label="Queue" hint="Empty: named like the type" value={queue} onChange={setQueue} />

@@ -5,7 +5,7 @@ import { useServiceDocument } from "../app/service-document.ts";
 import { useQuery } from "../app/use-query.ts";
 import { Action } from "../ui/action.tsx";
 import { Dialog } from "../ui/dialog.tsx";
-import { Field, Select, Text } from "../ui/fields.tsx";
+import { Field, NewName, Select, Text } from "../ui/fields.tsx";
 import { SchemaForm } from "../ui/schema-form.tsx";
 
 export interface ScheduleDialogProps {
@@ -55,15 +55,7 @@ export function ScheduleDialog({ schedule, onClose, onDone }: ScheduleDialogProp
       onClose={onClose}
     >
       <div class="form">
-        {schedule === undefined && (
-          <Text
-            label="Name"
-            hint="Letters, digits, dots, dashes and underscores"
-            required
-            value={name}
-            onChange={setName}
-          />
-        )}
+        {schedule === undefined && <NewName value={name} onChange={setName} />}
         <div class="form-row">
           <Select label="Runs" value={kind} options={["cron", "interval"]} onChange={setKind} />
           {kind === "cron" ? (

@@ -78,3 +78,9 @@ export function Text({ label, value, placeholder, hint, type, required, onChange
 export function toTyped(type: string) {
   return { type } as { type: "number" };
 }
+
+/** The name of a new resource, which cannot be changed later. */
+export function NewName({ value, onChange }: Pick<TextProps, "value" | "onChange">) {
+  const hint = "Letters, digits, dots, dashes and underscores";
+  return <Text label="Name" hint={hint} required value={value} onChange={onChange} />;
+}
