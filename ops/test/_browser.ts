@@ -12,6 +12,9 @@ export function openBrowser(): Promise<Browser> {
   });
 }
 
+/** Of a machine on which a page takes a minute. */
+const patienceMs = 120_000;
+
 /** On a busy machine the service may refuse a request or end a stream for a moment; the pages repeat them. */
 const transient = /^Failed to load resource: (net::ERR_|the server responded with a status of 503)/;
 
@@ -26,13 +29,14 @@ export function createPageOpener(browser: Browser) {
       options === undefined
         ? (tab ??= await browser.newPage())
         : await (await browser.newContext(options)).newPage();
+    page.setDefaultTimeout(patienceMs);
     const complaints: string[] = [];
     page.on("console", (message) => {
       const text = message.text();
       if (message.type() === "error" && !transient.test(text)) complaints.push(text);
     });
     page.on("pageerror", (error) => complaints.push(String(error)));
-    const response = await page.goto(url, { timeout: 120_000 });
+    const response = await page.goto(url, { timeout: patienceMs });
     return {
       page,
       complaints,

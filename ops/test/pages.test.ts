@@ -23,12 +23,17 @@ afterAll(async () => {
 
 const open = (path: string, options?: BrowserContextOptions) => openPage(`${url}${path}`, options);
 
-async function watchLife(options?: BrowserContextOptions) {
+/** @param whenWaiting starts the job, so that its page cannot miss that it is active */
+async function watchLife(options?: BrowserContextOptions, whenWaiting?: () => Promise<unknown>) {
   await using opened = await open("/template", options);
   const { page, complaints, response } = opened;
   expect(response!.status()).toBe(200);
-  await page.getByRole("status").filter({ hasText: "active" }).waitFor();
-  await page.getByRole("status").filter({ hasText: "completed" }).waitFor();
+  const hasStatus = (hasText: string) => page.getByRole("status").filter({ hasText }).waitFor();
+  if (whenWaiting !== undefined) {
+    await hasStatus("waiting");
+    await whenWaiting();
+  }
+  await hasStatus("completed");
   const steps = await page
     .getByRole("list", { name: "Events" })
     .getByRole("listitem")
@@ -37,6 +42,7 @@ async function watchLife(options?: BrowserContextOptions) {
   expect(steps[1]).toEndWith("waiting: dispatched to Redis");
   for (const step of steps) expect(step).toMatch(/^\d\d:\d\d:\d\d\.\d{3} \+\d+ ms/);
   expect(steps.at(-1)).toContain('completed: {"message":"hello from /template"}');
+  if (whenWaiting !== undefined) expect(steps.at(2)).toEndWith("active");
   const id = await page.locator("code").first().textContent();
   const [row] = await stack.sql`select status, tenant from jobs where id = ${id}`;
   expect(complaints).toEqual([]);
@@ -121,7 +127,14 @@ test("Bull Board shows queue names without braces, and where completed jobs are"
 });
 
 test("/template shows the states of a job as they happen", async () => {
-  expect(await watchLife()).toMatchObject({ status: "completed", tenant: "default" });
+  const resume = () => stack.client.resumeQueue("default");
+  await stack.client.pauseQueue("default");
+  try {
+    const row = await watchLife(undefined, resume);
+    expect(row).toMatchObject({ status: "completed", tenant: "default" });
+  } finally {
+    await resume();
+  }
 });
 
 test("/template refuses requests from other sites, and HEAD enqueues no job", async () => {

@@ -148,7 +148,7 @@ test("--once imports a file twice without losing or duplicating a row", async ()
     );
     await _waitUntilGone(pidsIn(start));
   }
-});
+}, 600_000);
 
 function writeRows(file: string, count: number): string {
   const rows = Array.from({ length: count }, (_, index) => `${index},"row ${index}"\n`);
