@@ -4,7 +4,7 @@ import { to } from "../app/router.ts";
 import { useCan } from "../app/session.tsx";
 import { useQuery } from "../app/use-query.ts";
 import { Card, Empty, Loaded, PageHead, Table } from "../ui/layout.tsx";
-import { formatBytes, formatCompact, formatCount, formatRate, plural } from "../ui/numbers.ts";
+import { formatBytes, formatCount, formatRate, plural } from "../ui/numbers.ts";
 import { Status } from "../ui/status.tsx";
 import { formatDuration } from "../ui/time.tsx";
 import { FirstRun } from "./first-run.tsx";

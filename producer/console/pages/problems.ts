@@ -1,5 +1,5 @@
 import type { DeadLetterSummary, Overview } from "@toril/client";
-import { formatBytes, formatCount, plural } from "../ui/numbers.ts";
+import { formatBytes, plural } from "../ui/numbers.ts";
 import { formatDuration } from "../ui/time.tsx";
 
 /** A problem of the service, in words. */

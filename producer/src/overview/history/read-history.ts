@@ -24,7 +24,6 @@ export function createReadHistory(
   settings: PrometheusSettings | undefined,
   log: Logger,
 ): ReadHistory {
-  const cache = new Map<HistoryRange, { end: number; reading: Promise<OverviewHistory> }>();
   if (settings === undefined) {
     return () => {
       throw new ProblemError(
@@ -34,19 +33,22 @@ export function createReadHistory(
     };
   }
 
+  const prometheus = settings;
+  const cache = new Map<HistoryRange, { end: number; reading: Promise<OverviewHistory> }>();
+
   async function read(range: HistoryRange, end: number): Promise<OverviewHistory> {
     const stepMs = historySlotMs[range];
     const start = end - rangeMs[range] + stepMs;
     try {
-      const expressions = toExpressions(settings!.matchers, stepMs / 1000);
-      const found = await queryPrometheus(settings!, expressions, { start, end, stepMs });
+      const expressions = toExpressions(prometheus.matchers, stepMs / 1000);
+      const found = await queryPrometheus(prometheus, expressions, { start, end, stepMs });
       const moments = Array.from(
         { length: rangeMs[range] / stepMs },
         (_, index) => start + index * stepMs,
       );
       return { range, slotMs: stepMs, slots: moments.map((at) => toSlot(found, at, stepMs)) };
     } catch (error) {
-      log.warn({ err: error, url: settings!.url }, "Prometheus did not return the history");
+      log.warn({ err: error, url: prometheus.url }, "Prometheus did not return the history");
       throw new ProblemError(
         "history-unavailable",
         "The Prometheus at PROMETHEUS_URL is unavailable or refused the query; the log of the producer has the reason.",
