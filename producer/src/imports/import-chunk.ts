@@ -1,14 +1,19 @@
 import type { NewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
 import { type Problem, toProblem } from "@toril/contract/api/problem";
-import { type EntryContext, parseEntry } from "../jobs/parse-bulk.ts";
+import { type EntryContext, parseEntry, toNewJob } from "../jobs/parse-bulk.ts";
+import type { JobRequest } from "@toril/contract/api/job-request";
 import type { Callback } from "@toril/contract/engine/webhooks/callbacks";
 import type { Accepted } from "@toril/contract/engine/jobs/enqueue/insert-entries";
 import type { ImportError } from "@toril/contract/api/import";
 import type { ImportColumns } from "@toril/contract/engine/postgres/tables";
 import { limits } from "@toril/contract/api/limits";
 
-/** A row or item of a file: the job request, or why the row could not be read. */
+/**
+ * A row or item of a file: the job request, or why the row could not be read. A `valid` request satisfies the schema of
+ * its job type, and Postgres can store it.
+ */
 export type FileEntry =
+  | { status: "valid"; line: number; request: JobRequest; raw: string }
   | { status: "ok"; line: number; request: unknown; raw: string | undefined }
   | { status: "bad"; line: number; problem: Problem; raw: string | undefined };
 
@@ -84,7 +89,7 @@ export function addEntries(
     const { line, raw } = entry;
     const number = firstNumber + index;
     rowOrigin.id = getJobId(number);
-    const parsed = entry.status === "ok" ? parseEntry(entry.request, rowContext) : entry;
+    const parsed = entry.status === "bad" ? entry : parseFileEntry(entry, rowContext);
     if (parsed.status === "ok") {
       chunk.jobs.push(parsed.job);
       chunk.lines.push(line);
@@ -95,6 +100,12 @@ export function addEntries(
       addError(chunk, { number, line, problem: parsed.problem, text: raw });
     }
   }
+}
+
+function parseFileEntry(entry: Exclude<FileEntry, { status: "bad" }>, context: EntryContext) {
+  return entry.status === "valid"
+    ? toNewJob(entry.request, context)
+    : parseEntry(entry.request, context);
 }
 
 function addError(

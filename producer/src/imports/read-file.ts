@@ -18,19 +18,23 @@ export interface RowEntryOptions {
   /** Number of rows that come before, in earlier parts of the file; 0 by default. */
   rowsBefore?: number;
   rowOptions?: RowOptions | undefined;
+  /** Whether the texts of the rows are known to be storable. */
+  isStorable?: boolean;
 }
 
 export function readCsvEntries(
   body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   options: RowEntryOptions & Omit<CsvOptions, "maxRowBytes">,
 ): AsyncGenerator<FileEntry[]> {
-  return readRowEntries(readCsv(body, { ...options, maxRowBytes: limits.dataBytes }), options);
+  const rows = readCsv(body, { ...options, maxRowBytes: limits.dataBytes });
+  // The decoder makes no lone surrogate, and the parser refuses NUL characters.
+  return readRowEntries(rows, { ...options, isStorable: true });
 }
 
 /** Reads the rows of a file as requests for jobs of `type`. */
 export async function* readRowEntries(
   rows: AsyncIterable<CsvRecord[]>,
-  { jobType, importId, rowsBefore = 0, rowOptions }: RowEntryOptions,
+  { jobType, importId, rowsBefore = 0, rowOptions, isStorable = false }: RowEntryOptions,
   kind: ProblemKind = "invalid-csv",
 ): AsyncGenerator<FileEntry[]> {
   const toRequest = createRowRequest(jobType, rowOptions);
@@ -45,7 +49,12 @@ export async function* readRowEntries(
         }
         const { raw, row: values } = record;
         const made = toRequest({ importId, row, values });
-        if (made.status === "ok") return { status: "ok", line, request: made.request, raw };
+        if (made.status === "valid" && isStorable) {
+          return { status: "valid", line, request: made.request, raw };
+        }
+        if (made.status === "valid" || made.status === "ok") {
+          return { status: "ok", line, request: made.request, raw };
+        }
         if (made.status === "bad") return { status: "bad", line, problem: made.problem, raw };
         throw new CsvError(1, `The file has no column ${JSON.stringify(made.column)}.`);
       });

@@ -1,4 +1,6 @@
 import { createRowMapping } from "@toril/contract/api/job-data/row-data";
+import type { JobRequest } from "@toril/contract/api/job-request";
+import { rowImport } from "@toril/contract/api/job-types/row-import";
 import type { JobType } from "@toril/contract/api/job-type";
 import { toProblem } from "@toril/contract/api/problem";
 import type { RowOptions } from "@toril/contract/api/row-options";
@@ -12,18 +14,24 @@ export interface FileRow<Values = RowValues> {
 }
 
 export type RowRequest = { status: "ok"; request: unknown } | Bad;
+/** The schema of the job type accepts the request. */
+export type ValidRequest = { status: "valid"; request: JobRequest };
 
 /** Returns the function that converts a row of a file to an enqueue request. */
 export function createRowRequest(
   jobType: JobType,
   rowOptions: RowOptions = {},
-): (row: FileRow<Record<string, string>>) => RowRequest | Missing {
+): (row: FileRow<Record<string, string>>) => RowRequest | ValidRequest | Missing {
   const { mapping, key, options } = rowOptions;
   const toData = createRowMapping(jobType, toDataOptions(rowOptions));
   const toKey = key === undefined ? undefined : createKeyTemplate(key);
   const map = mapping === undefined ? undefined : createMapping(mapping, false);
   const { type } = jobType;
   if (map === undefined && toKey === undefined && options === undefined) {
+    // These data are a row as it is. Validation would cost as much as reading the row.
+    if (jobType.data === rowImport.data) {
+      return (row) => ({ status: "valid", request: { type, data: row } });
+    }
     return (row) => ({ status: "ok", request: { type, data: toData(row) } });
   }
   const toRequest = createRequest(type, options);

@@ -1,6 +1,7 @@
 import { limits } from "@toril/contract/api/limits";
 import { findUnstorable, parseScanned, findStart } from "@toril/contract/api/json/json";
 import { beginScan, type JsonScan, scanJson } from "@toril/contract/api/json/json-scan";
+import type { JobRequest } from "@toril/contract/api/job-request";
 import { parseJobRequest } from "@toril/contract/api/parse-job-request";
 import { type Problem, problemType, toProblem } from "@toril/contract/api/problem";
 import {
@@ -31,13 +32,20 @@ export function parseEntry(value: unknown, context: EntryContext): ParsedEntry {
   return toJob(value, context);
 }
 
-function toJob(value: unknown, { jobTypes, origin, secretKeys }: EntryContext): ParsedEntry {
+function toJob(value: unknown, context: EntryContext): ParsedEntry {
+  const { jobTypes } = context;
   const parsed = parseJobRequest(jobTypes, value);
-  if (!parsed.success) {
-    const { kind, detail, errors } = toJobProblem(jobTypes, value, parsed.error);
-    return toRejected(toProblem(kind, detail, errors));
-  }
-  const created = createNewJob(jobTypes, parsed.data, origin, secretKeys);
+  if (parsed.success) return toNewJob(parsed.data, context);
+  const { kind, detail, errors } = toJobProblem(jobTypes, value, parsed.error);
+  return toRejected(toProblem(kind, detail, errors));
+}
+
+/** Builds the job of a request that is valid and storable. */
+export function toNewJob(
+  request: JobRequest,
+  { jobTypes, origin, secretKeys }: EntryContext,
+): ParsedEntry {
+  const created = createNewJob(jobTypes, request, origin, secretKeys);
   return created.status === "ok"
     ? created
     : toRejected(toProblem(created.kind, created.detail, created.errors));

@@ -8,6 +8,7 @@ import type { NewJob } from "../jobs/enqueue/new-job.ts";
 export function insertion(sql: ISql, jobs: readonly NewJob[]) {
   // JSON text contains no line breaks: joined lines need no array quoting, which cost both sides more than all other
   // parameters.
+  const ids = jobs.map((job) => job.id).join("\n");
   const data = jobs.map((job) => job.data).join("\n");
   const common = selectCommon(sql, jobs);
   const filled = rareColumns.filter(({ of }) => jobs.some((job) => of(job) !== null));
@@ -27,7 +28,7 @@ export function insertion(sql: ISql, jobs: readonly NewJob[]) {
     insert into jobs (id, data, tenant, queue, type, options, import_id${names})
     select id, data::jsonb, ${common.values}${values}
     from unnest(
-      ${jobs.map((job) => job.id)}::uuid[], string_to_array(${data}, E'\\n')${common.array}${arrays}
+      string_to_array(${ids}, E'\\n')::uuid[], string_to_array(${data}, E'\\n')${common.array}${arrays}
     ) as job (id, data${common.name}${names})`;
 }
 

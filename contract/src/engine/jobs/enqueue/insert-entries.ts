@@ -44,7 +44,9 @@ export function toEntry(job: NewJob, recorded: InsertOutcome): Accepted {
     return { status: "accepted", isNew: false, job: toAcceptedJob(recorded.job, "duplicate") };
   }
   const { createdAt, replaced } = recorded;
-  const accepted = { ...job, status: "pending" as const, createdAt };
+  // A copy of all fields would cost more than the response.
+  const { id, type, queue, key, runAt } = job;
+  const accepted = { id, type, queue, key, runAt, status: "pending" as const, createdAt };
   return {
     status: "accepted",
     isNew: true,
@@ -138,9 +140,11 @@ export function toLockRefusal(error: unknown): Refused {
   return { status: isIdempotencyKeyInUse(error) ? "in-use" : "busy" };
 }
 
-export function replacedBy(entry: InsertedEntry): CancelledJob[] {
-  return entry.status === "accepted" && entry.replaced ? [entry.replaced] : [];
+export function replacedBy(entry: InsertedEntry): readonly CancelledJob[] {
+  return entry.status === "accepted" && entry.replaced ? [entry.replaced] : none;
 }
+
+const none: readonly CancelledJob[] = [];
 
 export function isNew(entry: InsertedEntry | undefined): boolean {
   return entry?.status === "accepted" && entry.isNew;
