@@ -138,12 +138,13 @@ function sendRequest({ url }: ImportStack, { stream }: GeneratedFile): Client {
   return { pid: process.pid, accepted: accepted() };
 }
 
-function namePids({ producers, consumers }: ImportStack): Record<string, number> {
+function namePids({ producers, consumers, stores }: ImportStack): Record<string, number> {
   const name = (kind: string) => (app: { pid: number }, index: number) =>
     [`${kind} ${index + 1}`, app.pid] as const;
   return Object.fromEntries([
     ...producers.map(name("producer")),
     ...consumers.map(name("consumer")),
+    ["redis", stores.redisPid],
   ]);
 }
 
