@@ -62,7 +62,8 @@ async function startApp(
     onSpawn,
   });
   const address = `http://127.0.0.1:${port}/readyz`;
-  await child.ready(() => answers(address), { timeoutMs: 60_000, signal });
+  // A process that fails ends at once: this limit is for slow machines.
+  await child.ready(() => answers(address), { timeoutMs: 120_000, signal });
   return child;
 }
 
