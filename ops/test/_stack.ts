@@ -65,8 +65,11 @@ const shortIntervals = {
   RECONCILE_GRACE_MS: "500",
 };
 
-/** Tests kill processes, never the machine, so that what was written to a file stays. */
-const notSynced = { fsync: "off" };
+/**
+ * Tests kill processes, never the machine, so that what was written to a file stays. A killed Postgres leaves its shared
+ * memory: in its directory, it is deleted with it.
+ */
+const testSettings = { fsync: "off", dynamic_shared_memory_type: "mmap" };
 
 interface StackSettings {
   producers?: number;
@@ -80,7 +83,7 @@ export async function startStack({
   producers: producerCount = 1,
   consumers: consumerCount = 1,
   env: overrides = {},
-  postgresSettings = notSynced,
+  postgresSettings = testSettings,
 }: StackSettings = {}): Promise<Stack> {
   await using opening = new AsyncDisposableStack();
   let opened = opening;
