@@ -116,7 +116,10 @@ function openOurs(limiter: Limiter): Worker {
   };
 }
 
-/** Does the same on both sites and expects the same replies and the same content of every key. */
+/**
+ * Does the same on both sites and expects the same replies and the same content of every key. Only the marker of a queue
+ * without waiting jobs may differ: it wakes a worker for nothing.
+ */
 async function expectSame(
   act: (site: Site, worker: Worker, queue: Queue) => Promise<unknown>,
   limiter?: Limiter,
@@ -127,7 +130,7 @@ async function expectSame(
     setSystemTime(time);
     const queue = sites[name].openQueue("q");
     outcomes.push(await act(sites[name], open(limiter), queue));
-    snapshots.push(withoutSeconds(await sites[name].snapshot()));
+    snapshots.push(withoutNeedlessMarker(withoutSeconds(await sites[name].snapshot())));
     await queue.close();
   }
   expect(outcomes[1]).toEqual(outcomes[0]);
@@ -141,6 +144,11 @@ function withoutSeconds(snapshot: Awaited<ReturnType<Site["snapshot"]>>) {
       { ...value, expiresInMs: Math.ceil(value.expiresInMs / minute) },
     ]),
   );
+}
+
+function withoutNeedlessMarker<Value>(snapshot: Record<string, Value>) {
+  const isLeft = [":{q}:wait", ":{q}:prioritized", ":{q}:delayed"].some((key) => key in snapshot);
+  return isLeft ? snapshot : { ...snapshot, ":{q}:marker": undefined };
 }
 
 function jobs(count: number, options: Partial<DispatchOptions> = {}, from = 0) {
@@ -276,6 +284,21 @@ test("an id without a hash is taken as by BullMQ, and a marker of old versions i
     return worker({ limit: 3, finished: [], token: "a" });
   });
 });
+
+test.each([{}, { priority: 5 }])(
+  "another worker is woken only if jobs are left (%j)",
+  async (options) => {
+    const worker = openOurs(undefined);
+    const { marker } = queueKeys(sites.ours.prefix, "q");
+    await sites.ours.place("q", jobs(3, options));
+    // As a waiting worker does.
+    expect(await redis.zpopmin(marker)).toEqual(["0", "0"]);
+    await worker({ limit: 2, finished: [], token: "a" });
+    expect(await redis.zpopmin(marker)).toEqual(["0", "0"]);
+    await worker({ limit: 1, finished: [], token: "b" });
+    expect(await redis.exists(marker)).toBe(0);
+  },
+);
 
 const special: Record<string, (base: string, id: string) => Promise<unknown>> = {
   "of a flow": (base, id) =>

@@ -25,7 +25,8 @@
   Reads and checks what it needs before it writes; only fields of a taken job whose key is not a hash are skipped.
   Writes the same state as moveToFinished-14 (for completed jobs, removed at once, without fetching the next job) for each
   finished job and then moveToActive-11 for each taken job, of BullMQ 6.7.0, with fewer commands: once per call, it reads
-  meta, trims the event stream, promotes delayed jobs and writes pops, pushes, deletions and the marker.
+  meta, trims the event stream, promotes delayed jobs and writes pops, pushes, deletions and the marker. It sets the
+  marker, which wakes another worker, only if jobs are left.
 ]]
 local call = redis.call
 local args = ARGV
@@ -218,7 +219,9 @@ local function take()
   else
     for _, id in ipairs(pop(room)) do start(id) end
   end
-  if #jobs > 0 then call("ZADD", markerKey, 0, "0") end
+  if #jobs > 0 and (call("LLEN", waitKey) > 0 or call("ZCARD", prioritizedKey) > 0) then
+    call("ZADD", markerKey, 0, "0")
+  end
   if ttl > 0 or #jobs >= room then return ttl, 0 end
   local nextScore = call("ZRANGE", delayedKey, 0, 0, "WITHSCORES")[2]
   return 0, nextScore and nextScore / 4096 or 0
