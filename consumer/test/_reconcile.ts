@@ -40,7 +40,7 @@ export async function _openWorld() {
   const prefix = testPrefix();
   const open = (options?: postgres.Options<never>, at = url) =>
     postgres(at, { max: 4, ...options });
-  const ledger = createLedger(() => open({ max: 1 }), { timeoutMs: 5000, connections: 4 });
+  const ledger = createLedger(() => open({ max: 1 }), { timeoutMs: 30_000, connections: 4 });
   opening.defer(() => ledger.close());
   const retryingLedger = createRetryingLedger({ ledger, onUnavailable() {}, onAvailable() {} });
   opening.defer(() => retryingLedger.stop());

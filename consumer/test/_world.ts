@@ -12,11 +12,14 @@ import { Queue } from "bullmq";
 import { Redis } from "ioredis";
 import { shippedRegistry } from "../../contract/test/_job-types.ts";
 import { createTestLedger, testPrefix, testRedisUrl } from "../../contract/test/_stores.ts";
+import { _until } from "../../contract/test/_until.ts";
 import { loadConfig } from "../src/config.ts";
 import { openConsumer } from "../src/consumer.ts";
 import type { JobTypePlugin } from "../src/worker/plugin.ts";
 import { shippedPlugin } from "../src/shipped-plugin.ts";
 import type { Handler, Handlers } from "../src/worker/handler.ts";
+
+export { _until };
 
 const script = await Bun.file(dispatchScriptUrl).text();
 
@@ -139,7 +142,7 @@ export async function _startConsumer(world: _World, changes: ConsumerChanges = {
     changes.plugin ?? _shippedPlugin(changes.handlers),
   );
   let closed: Promise<boolean> | undefined;
-  const close = (deadline = AbortSignal.timeout(10_000)) => (closed ??= consumer.close(deadline));
+  const close = (deadline = AbortSignal.timeout(60_000)) => (closed ??= consumer.close(deadline));
   return {
     statusPort: consumer.statusPort,
     close,
@@ -216,19 +219,6 @@ export async function _startProxy(targetUrl: string) {
       await new Promise((resolve) => server.close(resolve));
     },
   };
-}
-
-/** Waits until `look` returns a truthy value. */
-export async function _until<Found>(
-  look: () => Found | undefined | false | Promise<Found | undefined | false>,
-  withinMs = 90_000,
-): Promise<Found> {
-  for (const deadline = performance.now() + withinMs; ;) {
-    const found = await look();
-    if (found !== undefined && found !== false) return found;
-    if (performance.now() > deadline) throw new Error("timed out waiting for a condition");
-    await Bun.sleep(5);
-  }
 }
 
 /** Deletes all rows of tables. `truncate` would lock several tables at once, and deadlock with a running consumer. */

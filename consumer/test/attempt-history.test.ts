@@ -1,10 +1,11 @@
-import { afterEach, expect, test } from "bun:test";
+import { afterAll, afterEach, expect, test } from "bun:test";
 import { hostname } from "node:os";
 import { readLiveDetail } from "@toril/contract/engine/redis/live-detail";
 import type { HandlerContext } from "../src/worker/handler.ts";
-import { _jobIn, _openWorld, _startConsumer } from "./_world.ts";
+import { _jobIn, _openWorld, _startConsumer, _until } from "./_world.ts";
 
 const world = await _openWorld();
+afterAll(() => world[Symbol.asyncDispose]());
 afterEach(async () => {
   await world.sql`truncate jobs`;
 });
@@ -72,7 +73,7 @@ test("the last log lines of a handler are visible during the attempt, and stored
   const job = await world.accept({ type: "echo", data: { message: "a" } });
   const live = { queue: "default", bullId: job.id };
   const readLines = async () => (await readLiveDetail(world.redis, world.prefix, live)).log;
-  while ((await readLines()).at(-1)?.level !== "warn") await Bun.sleep(5);
+  await _until(async () => (await readLines()).at(-1)?.level === "warn");
   const lines = await readLines();
   expect(lines).toHaveLength(20);
   expect(lines.at(-2)).toMatchObject({ level: "info", message: 'step {"line":25}' });

@@ -35,7 +35,7 @@ async function _measureLag(kind: "own" | "unsandboxed", importId: string) {
   const request = { type: "import.stats", data: { importId } } as const;
   const heavy = await Promise.all(Array.from({ length: jobs }, () => world.accept(request)));
   for (const { id } of heavy) {
-    await _until(async () => (await world.getRow(id))?.["status"] === "completed", 60_000);
+    await _until(async () => (await world.getRow(id))?.["status"] === "completed");
   }
   const lagged = await lag();
   child.kill("SIGTERM");

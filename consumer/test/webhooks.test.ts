@@ -478,7 +478,7 @@ test("kill -9 between settling and delivery loses no event and sends none under 
     ),
   );
   // On a busy machine the process takes long to start.
-  await _until(async () => (await _deliveries(id)).length === jobs.length, 90_000);
+  await _until(async () => (await _deliveries(id)).length === jobs.length);
   await _until(() => receiver.on("/killed").length > 0);
   child.kill("SIGKILL");
   await new Promise((resolve) => child.once("exit", resolve));

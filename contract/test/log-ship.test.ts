@@ -2,6 +2,7 @@ import { connect } from "node:net";
 import { expect, test } from "bun:test";
 import { createLogShipper, type ShipSettings } from "../src/engine/logging/log-ship.ts";
 import { _startAggregator } from "./_aggregator.ts";
+import { _until } from "./_until.ts";
 
 const numberOf = (line: string) => Number(/^line (\d+)/.exec(line)?.[1]);
 const parseNotice = (line: string) => Number(/^(\d+) were dropped$/.exec(line)?.[1] ?? 0);
@@ -30,10 +31,6 @@ async function _open(port: number, changes: Partial<ShipSettings> = {}) {
     },
     [Symbol.asyncDispose]: async () => void (await shipper.close(0)),
   };
-}
-
-async function _until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 2));
 }
 
 function _upTo(count: number, from = 0) {

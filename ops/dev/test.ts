@@ -89,6 +89,8 @@ function findTemporaryFolder(): string {
 async function createTemplate(dir: string): Promise<string> {
   await using postgres = await startPostgres({ dir });
   await migrateDatabase(postgres.url);
+  // Checking the password took a quarter of the CPU time of each connection.
+  writeFileSync(join(dir, "data/pg_hba.conf"), "host all all 127.0.0.1/32 trust\n");
   return dir;
 }
 

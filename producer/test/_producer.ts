@@ -11,6 +11,7 @@ import { escapePointer } from "@toril/contract/api/json/json";
 import { Problem, problemType, type ProblemKind } from "@toril/contract/api/problem";
 import { _noteProblem } from "../../contract/test/_problems.ts";
 import { createTestLedger, testPrefix, testRedisUrl } from "../../contract/test/_stores.ts";
+export { _until } from "../../contract/test/_until.ts";
 import { Config } from "../src/config.ts";
 import { openProducer } from "../src/producer.ts";
 import { bun } from "../src/runtime/serve-bun.ts";
@@ -62,6 +63,9 @@ export const _nothing = { jobs: 0, keys: 0, imports: 0, placed: 0 };
 
 export type _Stores = Awaited<ReturnType<typeof _openStores>>;
 
+/** No deadline ends because the machine is busy; tests of deadlines set their own. */
+const patient = { PORT: "0", DRAIN_MS: "30000", REQUEST_TIMEOUT_MS: "30000" };
+
 /** Starts a producer in this process and collects its log lines. */
 export async function _startProducer(
   stores: _Stores,
@@ -72,7 +76,7 @@ export async function _startProducer(
   const log = pino({ level: "trace" }, { write: (line) => lines.push(JSON.parse(line)) });
   const producer = await openProducer(
     jobTypes,
-    Config.parse({ PORT: "0", DRAIN_MS: "1000", ...stores.settings, ...settings }),
+    Config.parse({ ...patient, ...stores.settings, ...settings }),
     { log },
     bun,
   );
@@ -211,11 +215,6 @@ export function _expectProblem(answer: _Answer, kind: ProblemKind): Problem {
 
 export function _echo(message = "hello", more: object = {}) {
   return { type: "echo", data: { message }, ...more };
-}
-
-/** Polls until the condition holds; the test times out otherwise. */
-export async function _until(isSo: () => Promise<boolean> | boolean): Promise<void> {
-  while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
 function isStream({ headers }: Response) {

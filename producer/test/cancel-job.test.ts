@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from "bun:test";
 import { jobKey, lockKey } from "@toril/contract/engine/redis/names";
 import { _bearer, _issue } from "./_keys.ts";
-import { _echo, _expectProblem, _openProducer, _startProducer } from "./_producer.ts";
+import { _echo, _expectProblem, _openProducer, _startProducer, _until } from "./_producer.ts";
 import { _openProxy } from "./_proxy.ts";
 
 const { stores, producer } = await _openProducer();
@@ -56,7 +56,7 @@ test("cancelling an active job publishes an abort to its worker only", async () 
   await _cancel(body.id);
 
   expect(await _isInRedis(body.id)).toBe(1);
-  while (heard.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  await _until(() => heard.length > 0);
   expect(heard.map((text) => JSON.parse(text))).toEqual([{ version: 1, bullIds: [body.id] }]);
   listener.disconnect();
 });
