@@ -7,7 +7,7 @@ import { _jobIn, _openWorld, _startConsumer, _until } from "./_world.ts";
 const world = await _openWorld();
 afterAll(() => world[Symbol.asyncDispose]());
 afterEach(async () => {
-  await world.sql`truncate jobs`;
+  await world.sql`delete from jobs`;
 });
 
 const soon = { type: "fixed", delay: 1 } as const;

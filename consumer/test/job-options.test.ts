@@ -49,7 +49,7 @@ test("an attempt that exceeds its timeout is aborted, fails, and is retried", as
     },
   });
   const backoff = { type: "fixed", delay: 0 } as const;
-  const job = await world.accept(echo("a", { timeoutMs: 50, backoff }));
+  const job = await world.accept(echo("a", { timeoutMs: 2000, backoff }));
   expect(await world.waitForEnd(job.id)).toMatchObject({ status: "completed", attempts: 2 });
   expect(signals.map((signal) => signal.aborted)).toEqual([true, false]);
 });
@@ -134,13 +134,28 @@ test("the reconciler expires jobs that no worker takes, and removes them from Re
 });
 
 test("a job that started in time does not expire", async () => {
-  await using _ = await _startConsumer(world);
+  const started = _signal();
+  const released = _signal();
+  await using _ = await _startConsumer(world, {
+    handlers: {
+      async echo({ message }) {
+        if (message === "fails") throw new Error("not now");
+        started.resolve();
+        await released.promise;
+        return { message };
+      },
+    },
+  });
   const backoff = { type: "fixed", delay: 600_000 } as const;
-  const data = { message: "a", failures: 1 };
-  const retried = await world.accept({ type: "echo", data, backoff });
-  const running = await world.accept({ type: "echo", data: { message: "b", sleepMs: 2500 } });
+  const retried = await world.accept(echo("fails", { backoff }));
+  const running = await world.accept(echo("runs"));
+  const late = await world.record(echo("late"));
   await _jobIn(world.queue(), "delayed", retried.id);
+  await started.promise;
   await world.sql`update jobs set expires_at = ${past}`;
+  // The reconciler has looked for expired jobs.
+  expect((await world.waitForEnd(late.id))?.["status"]).toBe("expired");
+  released.resolve();
   expect((await world.waitForEnd(running.id))?.["status"]).toBe("completed");
   expect((await world.getRow(retried.id))?.["status"]).toBe("pending");
 });

@@ -135,7 +135,7 @@ describe("a job that Redis lost before", () => {
     const job = await _record();
     const started = _signal();
     const consumer = await _startConsumer(world, {
-      env: { WORKER_LOCK_DURATION_MS: "1000" },
+      env: { WORKER_LOCK_DURATION_MS: "3000" },
       handlers: {
         async echo({ message }, context) {
           started.resolve();

@@ -39,7 +39,7 @@ const json = { "content-type": "application/json" };
 let count = 0;
 
 /** Registers a type whose endpoint has the path of its name. */
-async function _register(changes: object = {}, { timeoutMs = 2000, url = receiver.base } = {}) {
+async function _register(changes: object = {}, { timeoutMs = 30_000, url = receiver.base } = {}) {
   count += 1;
   const type = `mail.send-${count}`;
   const ref = { tenant: "default", type };
@@ -130,7 +130,7 @@ test("a result that does not match the schema of the type fails the attempt", as
 });
 
 test("500, a redirect and a response that never comes are retried by the policy of the type", async () => {
-  const { enqueue, requests } = await _register({ attempts: 4 }, { timeoutMs: 1000 });
+  const { enqueue, requests } = await _register({ attempts: 4 }, { timeoutMs: 5000 });
   receiver.answerWith((_, response) => {
     const { length } = requests();
     if (length === 1) response.writeHead(500).end("broken");
@@ -142,7 +142,7 @@ test("500, a redirect and a response that never comes are retried by the policy 
   expect(row["failures"].map(({ message }: { message: string }) => message)).toEqual([
     "The endpoint answered 500. broken",
     "The endpoint answered 302; redirects are not followed.",
-    "No complete response arrived within 1000 ms.",
+    "No complete response arrived within 5000 ms.",
   ]);
   expect(receiver.on("/target")).toHaveLength(0);
 });

@@ -14,7 +14,7 @@ test("a handler that ignores the shutdown is abandoned, and its job runs on anot
   const starting = _signal();
   const finish = _signal();
   const consumer = await _startConsumer(world, {
-    env: { WORKER_LOCK_DURATION_MS: "1000" },
+    env: { WORKER_LOCK_DURATION_MS: "3000" },
     handlers: {
       async echo({ message }) {
         starting.resolve();
@@ -73,7 +73,7 @@ test("active jobs finish and are acknowledged before the consumer stops, and no 
   await _until(() => started.length === 1);
   const second = await _accept("second");
 
-  const closing = consumer.close(AbortSignal.timeout(20_000));
+  const closing = consumer.close(AbortSignal.timeout(60_000));
   held.resolve();
 
   expect(await closing).toBe(true);

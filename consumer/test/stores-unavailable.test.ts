@@ -30,7 +30,7 @@ describe("while Postgres is unavailable", () => {
       { ...world, databaseUrl: postgres.url },
       {
         log,
-        env: { WORKER_LOCK_DURATION_MS: "2000" },
+        env: { WORKER_LOCK_DURATION_MS: "5000" },
         handlers: {
           async echo({ message }) {
             started.push(message);
@@ -49,7 +49,7 @@ describe("while Postgres is unavailable", () => {
     await heard("Postgres is unavailable: no further job starts");
     const second = await _accept("second");
     const lock = lockKey(world.prefix, "default", first.id);
-    // The lock was renewed if its remaining time of 2 s increased twice.
+    // The lock was renewed if its remaining time increased twice.
     let left = await world.redis.pttl(lock);
     for (let renewals = 0; renewals < 2;) {
       const now = await _until(() => world.redis.pttl(lock));
@@ -79,7 +79,7 @@ describe("while Postgres is unavailable", () => {
       { ...world, databaseUrl: postgres.url },
       {
         log,
-        env: { WORKER_LOCK_DURATION_MS: "1000" },
+        env: { WORKER_LOCK_DURATION_MS: "3000" },
         handlers: {
           async echo({ message }) {
             starting.resolve();

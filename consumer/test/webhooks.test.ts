@@ -29,7 +29,7 @@ const env = {
   SECRET_KEYS: secretKey,
   ALLOW_PRIVATE_ADDRESSES: "true",
   WEBHOOK_RETRY_BASE_MS: "1",
-  WEBHOOK_TIMEOUT_MS: "2000",
+  WEBHOOK_TIMEOUT_MS: "5000",
   RECONCILE_INTERVAL_MS: "100",
   RECONCILE_GRACE_MS: "0",
 };
@@ -48,7 +48,7 @@ afterAll(async () => {
 beforeEach(() => receiver.answerWith((_, response) => response.end("ok")));
 afterEach(async () => {
   await world.sql`delete from webhooks where name <> 'first'`;
-  await world.sql`truncate webhook_deliveries`;
+  await world.sql`delete from webhook_deliveries`;
 });
 
 const ref = (name: string) => ({ tenant: "default", name });
@@ -243,7 +243,7 @@ test("the reconciler reports expired jobs, and consumers report dead ones and mi
     outcome: "skipped",
     reason: "misfire",
   });
-  await world.sql`truncate schedules`;
+  await world.sql`delete from schedules`;
 });
 
 test("a webhook gets only the events it subscribes to, of its types, queues, labels and tenant", async () => {
@@ -369,7 +369,7 @@ test("an attempt that fails is repeated under the same id; a redirect and a time
     null,
     "The endpoint answered 500.",
     "The endpoint answered 307. Redirects are not followed.",
-    "No complete response arrived within 2000 ms.",
+    "No complete response arrived within 5000 ms.",
   ]);
   expect(new Set(receiver.on("/retried").map(({ headers }) => headers["webhook-id"])).size).toBe(1);
   expect(receiver.on("/moved")).toHaveLength(0);

@@ -21,7 +21,7 @@ beforeAll(async () => {
 const opened: Breakers[] = [];
 afterEach(async () => {
   for (const breakers of opened.splice(0)) breakers.close();
-  await store.sql`truncate jobs`;
+  await store.sql`delete from jobs`;
 });
 afterAll(async () => {
   await ledger.close();

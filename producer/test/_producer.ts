@@ -18,6 +18,16 @@ import { bun } from "../src/runtime/serve-bun.ts";
 
 type Settings = Partial<Record<keyof typeof Config.shape, string>>;
 
+const cleared = [
+  "jobs",
+  "job_terms",
+  "operations",
+  "idempotency_keys",
+  "imports",
+  "import_parts",
+  "import_errors",
+];
+
 /** Opens stores for one test file, for one or more producers. */
 export async function _openStores() {
   const ledger = await createTestLedger();
@@ -46,7 +56,10 @@ export async function _openStores() {
       return { ...row!, placed: placed.length };
     },
     async clear() {
-      await ledger.sql`truncate jobs, job_terms, operations, idempotency_keys, imports, import_parts, import_errors`;
+      // A truncate takes 25 ms of CPU time. Like a truncate, the lock waits for transactions that still write.
+      await ledger.sql.unsafe(`
+        lock table ${cleared.join(", ")} in share row exclusive mode;
+        ${cleared.map((table) => `delete from ${table}`).join("; ")}`);
       const found = await keys();
       if (found.length > 0) await redis.del(found);
     },

@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 afterAll(() => stores.close());
 beforeEach(async () => {
-  await stores.sql`truncate api_keys`;
+  await stores.sql`delete from api_keys`;
   opened = [];
 });
 afterEach(() => Promise.all(opened.map((producer) => producer.close())));

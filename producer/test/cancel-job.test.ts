@@ -6,7 +6,7 @@ import { _openProxy } from "./_proxy.ts";
 
 const { stores, producer } = await _openProducer();
 afterEach(async () => {
-  await stores.sql`truncate api_keys`;
+  await stores.sql`delete from api_keys`;
   await stores.clear();
 });
 

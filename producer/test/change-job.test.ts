@@ -24,7 +24,7 @@ beforeAll(async () => {
   producer = await _startProducer(stores, { REDIS_URL: proxy.url });
 });
 afterEach(async () => {
-  await stores.sql`truncate api_keys`;
+  await stores.sql`delete from api_keys`;
   await stores.clear();
 });
 afterAll(async () => {

@@ -5,7 +5,7 @@ import { _echo, _expectProblem, _json, _openProducer } from "./_producer.ts";
 const { stores, producer } = await _openProducer();
 afterEach(async () => {
   await stores.clear();
-  await stores.sql`truncate schedules`;
+  await stores.sql`delete from schedules`;
 });
 
 const daily = { cron: "0 2 * * *", job: _echo() };

@@ -6,7 +6,7 @@ import { _echo, _expectProblem, _json, _openProducer } from "./_producer.ts";
 
 const { stores, producer } = await _openProducer();
 afterEach(async () => {
-  await stores.sql`truncate api_keys`;
+  await stores.sql`delete from api_keys`;
   await stores.clear();
 });
 

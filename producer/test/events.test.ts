@@ -29,7 +29,7 @@ beforeEach(() => {
 afterEach(async () => {
   await Promise.all(listeners.map((listener) => listener.disconnect()));
   await Promise.all(producers.map((producer) => producer.close()));
-  await stores.sql`truncate api_keys`;
+  await stores.sql`delete from api_keys`;
   await stores.clear();
 });
 

@@ -191,31 +191,23 @@ test("readiness reports both stores in every state", async () => {
   const shaky = await _startProducer(stores, {
     DATABASE_URL: database.url,
     REDIS_URL: proxy.url,
-    REQUEST_TIMEOUT_MS: "500",
+    REQUEST_TIMEOUT_MS: "3000",
   });
   const state = async () => {
     const { status, body } = await shaky.request("/readyz");
     return [status, body];
   };
-  await _until(async () => (await state())[0] === 200);
-  expect(await state()).toEqual([200, { status: "ok", postgres: "ok", redis: "ok" }]);
+  const reaches = (...expected: unknown[]) =>
+    _until(async () => Bun.deepEquals(await state(), expected));
+  await reaches(200, { status: "ok", postgres: "ok", redis: "ok" });
   database.refuse();
-  expect(await state()).toEqual([
-    503,
-    { status: "unavailable", postgres: "unavailable", redis: "ok" },
-  ]);
+  await reaches(503, { status: "unavailable", postgres: "unavailable", redis: "ok" });
   proxy.refuse();
-  expect(await state()).toEqual([
-    503,
-    { status: "unavailable", postgres: "unavailable", redis: "unavailable" },
-  ]);
+  await reaches(503, { status: "unavailable", postgres: "unavailable", redis: "unavailable" });
   database.pass();
-  expect(await state()).toEqual([
-    200,
-    { status: "degraded", postgres: "ok", redis: "unavailable" },
-  ]);
+  await reaches(200, { status: "degraded", postgres: "ok", redis: "unavailable" });
   proxy.pass();
-  await _until(async () => (await state())[1].status === "ok");
+  await reaches(200, { status: "ok", postgres: "ok", redis: "ok" });
   expect((await shaky.request("/livez")).body).toEqual({ status: "ok" });
   database.freeze();
   const readiness = state();

@@ -4,7 +4,7 @@ import { _echo, _expectProblem, _json, _openProducer, _startProducer } from "./_
 
 const { stores, producer } = await _openProducer();
 afterEach(async () => {
-  await stores.sql`truncate api_keys`;
+  await stores.sql`delete from api_keys`;
   await stores.clear();
 });
 

@@ -27,7 +27,7 @@ beforeAll(async () => {
 });
 afterEach(async () => {
   await stores.clear();
-  await stores.sql`truncate queue_settings`;
+  await stores.sql`delete from queue_settings`;
 });
 afterAll(async () => {
   await queue.close();

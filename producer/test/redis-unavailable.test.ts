@@ -198,7 +198,7 @@ test("malformed queue settings in Redis are restored before the next job, withou
   expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 201));
   const restored = await Promise.all(metas.map((meta) => stores.redis.hget(meta, "concurrency")));
   expect(restored).toEqual([null, "7"]);
-  await stores.sql`truncate queue_settings`;
+  await stores.sql`delete from queue_settings`;
 });
 
 test("a worker is asked to repeat the extension of a lease", async () => {

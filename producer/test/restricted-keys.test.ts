@@ -29,7 +29,7 @@ beforeAll(async () => {
   writeOnly = await issue(["jobs:write"]);
 });
 afterEach(async () => {
-  await stores.sql`truncate schedules`;
+  await stores.sql`delete from schedules`;
   await stores.clear();
 });
 afterAll(async () => {
@@ -94,7 +94,7 @@ describe("the stored response of another key", () => {
     await _end("dead");
     await expectNothing(`/v1/jobs/${id}/retry`);
     await _end("dead");
-    await stores.sql`truncate idempotency_keys`;
+    await stores.sql`delete from idempotency_keys`;
     await expectNothing(`/v1/dead-letters/${id}/redrive`);
   });
 
@@ -102,7 +102,7 @@ describe("the stored response of another key", () => {
     const schedule = { everyMs: 3_600_000, job: fetchFeed };
     await as(whole, "/v1/schedules/feed", { ..._json(schedule), method: "PUT" });
     await expectNothing("/v1/schedules/feed/pause");
-    await stores.sql`truncate idempotency_keys`;
+    await stores.sql`delete from idempotency_keys`;
     await expectNothing("/v1/operations", { action: "cancel", filter: { label: "secret" } });
   });
 });

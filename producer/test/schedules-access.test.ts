@@ -4,7 +4,7 @@ import { _echo, _expectProblem, _json, _openProducer } from "./_producer.ts";
 
 const { stores, producer } = await _openProducer();
 afterEach(async () => {
-  await stores.sql`truncate schedules`;
+  await stores.sql`delete from schedules`;
 });
 
 const nightly = { cron: "30 2 * * *", job: _echo("good night") };

@@ -24,7 +24,7 @@ afterAll(async () => {
   await stores.close();
 });
 afterEach(async () => {
-  await stores.sql`truncate schedules`;
+  await stores.sql`delete from schedules`;
   await stores.clear();
 });
 

@@ -12,7 +12,7 @@ const producer = await _startProducer(stores);
 
 afterEach(async () => {
   await stores.clear();
-  await stores.sql`truncate job_terms`;
+  await stores.sql`delete from job_terms`;
 });
 afterAll(async () => {
   await producer.close();
