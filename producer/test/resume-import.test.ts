@@ -190,6 +190,22 @@ test.each([
   },
 );
 
+test("20,000 rows that were cut in the middle and are sent again are recorded and dispatched once each", async () => {
+  const toLines = (from: number, to: number) =>
+    Array.from({ length: to - from + 1 }, (_, index) => `${from + index}\n`).join("");
+  const begun = await _breakOff("file-7", `n\n${toLines(1, 10_000)}100`, 9500);
+  expect(begun.read).toBe(10_000);
+  const done = await _import(other, "file-7", `n\n${toLines(1, 20_000)}`);
+  expect(done.body).toMatchObject({
+    id: begun.id,
+    counts: { read: 20_000, accepted: 20_000, duplicate: 0, rejected: 0 },
+  });
+  const [found] = await stores.sql`
+    select count(*)::int as jobs, count(distinct data->'values'->>'n')::int as rows, max((data->>'row')::int) as last from jobs`;
+  expect(found).toEqual({ jobs: 20_000, rows: 20_000, last: 20_000 });
+  expect(await stores.count()).toMatchObject({ placed: 20_000, imports: 1 });
+});
+
 test("a file sent again with other rows is refused, and the original may still resume", async () => {
   const begun = await _breakOff("file-8", `a,b\n${_rows(1, 600)}`, 500);
   const others = [
