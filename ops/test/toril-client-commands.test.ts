@@ -305,8 +305,8 @@ test("the feeds of an OPML file are scheduled, listed and fetched", async () => 
       .map(({ name }) => name)
       .filter((name) => name.startsWith("feed-"));
 
-  expect((await toril("feeds import - --dry-run", opml)).output).toContain("planned");
-  expect(await listNames()).toEqual([]);
+  const plan = await toril("feeds import - --every 300d --dry-run --json", opml);
+  expect([plan.code, await listNames()]).toEqual([7, []]);
   const imported = await run();
   expect(imported.code).toBe(7);
   expect(imported.errors).toContain("ftp://no.invalid");
@@ -317,6 +317,8 @@ test("the feeds of an OPML file are scheduled, listed and fetched", async () => 
       { url: "ftp://no.invalid", outcome: "refused" },
     ],
   });
+  const planned = JSON.stringify(plan.json).replaceAll('"planned"', '"scheduled"');
+  expect(JSON.parse(planned)).toEqual(imported.json);
   const names = await listNames();
   expect(names).toHaveLength(2);
   await run();

@@ -2,7 +2,9 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { type Client, type Problem, TorilError } from "@toril/client";
 import { type OpmlFeed, readOpml } from "@toril/contract/engine/feeds/read-opml";
+import { feedFetch } from "@toril/contract/api/job-types/feed-fetch";
 import { limits } from "@toril/contract/api/limits";
+import { fieldErrors, toProblem } from "@toril/contract/api/problem";
 import { type Command, getOperand, parseDuration, UsageError } from "../command.ts";
 import { connect, connectionOptions } from "../connection/connect.ts";
 import { describeProblem, exitCodes } from "../output/exit-codes.ts";
@@ -30,10 +32,11 @@ export const importFeeds: Command = {
     const client = connect(parsed, context);
     const results: Scheduled[] = [];
     for (const feed of feeds) {
+      const planned = plan(feed);
       results.push(
-        parsed.flags.has("dry-run")
-          ? { url: feed.url, schedule: toScheduleName(feed), outcome: "planned" }
-          : await schedule(client, feed, everyMs, context.signal),
+        parsed.flags.has("dry-run") || planned.outcome === "refused"
+          ? planned
+          : await schedule(client, feed, planned, { everyMs, signal: context.signal }),
       );
     }
     if (results.length === 0) context.inform("The file has no feeds.");
@@ -55,25 +58,38 @@ export const importFeeds: Command = {
   },
 };
 
+/** Validates the data of the job as the service does, so that a dry run refuses the same addresses. */
+function plan(feed: OpmlFeed): Scheduled {
+  const of = { url: feed.url, schedule: toScheduleName(feed) };
+  const parsed = feedFetch.data.safeParse(toJobData(feed));
+  if (parsed.success) return { ...of, outcome: "planned" };
+  const errors = fieldErrors(parsed.error.issues, "/job/data");
+  const { type, title, status } = toProblem("invalid-schedule");
+  return { ...of, outcome: "refused", problem: { type, title, status, errors } };
+}
+
+/** Without a source, a URL may have at most 255 characters. */
+function toJobData(feed: OpmlFeed) {
+  const { url } = feed;
+  return url.length > 255 ? { url, source: toScheduleName(feed) } : { url };
+}
+
 async function schedule(
   client: Client,
   feed: OpmlFeed,
-  everyMs: number,
-  signal: AbortSignal,
+  { schedule: name }: Scheduled,
+  { everyMs, signal }: { everyMs: number; signal: AbortSignal },
 ): Promise<Scheduled> {
   const { url, title } = feed;
-  const name = toScheduleName(feed);
   // Feeds of one interval are fetched at different times, and at the same ones after a repetition.
   const from = new Date(Number.parseInt(hash(url).slice(0, 8), 16) % everyMs).toISOString();
-  // Without a source, a URL may have at most 255 characters.
-  const data = url.length > 255 ? { url, source: name } : { url };
   try {
     await client.putSchedule(
       name,
       {
         everyMs,
         from,
-        job: { type: "feed.fetch", data },
+        job: { type: feedFetch.type, data: toJobData(feed) },
         ...(title ? { description: title.slice(0, limits.descriptionLength) } : {}),
       },
       { signal },

@@ -55,7 +55,9 @@ export interface ImportSettings {
   resume: string | undefined;
 }
 
-const defaultPartBytes = 4_000_000;
+/** By default a file has this many parts, so that all producers get some of a small one. */
+const usualParts = 16;
+const usualPartBytes = { min: 100_000, max: 4_000_000 };
 
 export async function parseImportSettings(
   parsed: ParsedArguments,
@@ -119,8 +121,8 @@ function parseThen(text: string | undefined): NewImport["then"] {
   }
 }
 
-/** Parts of a large file are larger, because their number is limited. */
-function choosePartBytes(size: number | undefined): number {
+/** Returns the same size for the same file, so that its import can be resumed. The number of parts is limited. */
+export function choosePartBytes(size: number | undefined): number {
   if (size === undefined) return limits.importPartBytes;
   // A part ends before the row that would exceed its size.
   const needed = Math.ceil(size / (limits.importParts * 0.95));
@@ -129,7 +131,8 @@ function choosePartBytes(size: number | undefined): number {
       `the file has ${size} bytes, and an import has at most ${limits.importParts} parts of ${limits.importPartBytes} bytes: split the file`,
     );
   }
-  return Math.max(defaultPartBytes, needed);
+  const { min, max } = usualPartBytes;
+  return Math.max(needed, Math.min(max, Math.max(min, Math.ceil(size / usualParts))));
 }
 
 function readSize(file: string): number {
