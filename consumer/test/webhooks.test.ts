@@ -323,6 +323,35 @@ test("the end of a job and of an import is reported to their callback URLs, also
   ).toBe(2);
 });
 
+test("the jobs that a handler enqueues may have callback URLs, within the webhooks", async () => {
+  const { id } = await _create("callbacks", { events: ["callback"] });
+  const urls = ["/callbacks/child", "/elsewhere/child"].map((path) => receiver.base + path);
+  const enqueued: unknown[] = [];
+  await consumer.close();
+  consumer = await _startConsumer(world, {
+    env,
+    handlers: {
+      async echo({ message }, { enqueue }) {
+        const child = (callbackUrl: string) => ({
+          type: "echo" as const,
+          data: { message: "child" },
+          callbackUrl,
+        });
+        if (message === "parent") enqueued.push(await enqueue(urls.map(child)));
+        return { message };
+      },
+    },
+  });
+  await world.accept({ type: "echo", data: { message: "parent" } });
+  await _until(() => receiver.on("/callbacks/child").length === 1);
+  const detail = expect.any(String);
+  expect(enqueued).toEqual([{ created: 1, duplicate: 0, refused: [{ index: 1, detail }] }]);
+  expect((await _deliveries(id)).map(({ url }) => url)).toEqual([urls[0]]);
+  expect(receiver.on("/elsewhere/child")).toHaveLength(0);
+  await consumer.close();
+  consumer = await _startConsumer(world, { env });
+});
+
 test("a callback URL that the webhook does not permit any more gets no request", async () => {
   const { id } = await _create("moved", { events: ["callback"] });
   const job = await _acceptWithCallback("/moved/1", {

@@ -1,6 +1,9 @@
 import { Buffer } from "node:buffer";
-import { setTimeout as sleep } from "node:timers/promises";
-import { type Callbacks, readCallbackReceivers } from "@toril/contract/engine/webhooks/callbacks";
+import {
+  awaitCallbackReceivers,
+  type Callbacks,
+  readCallbackReceivers,
+} from "@toril/contract/engine/webhooks/callbacks";
 import { requireScope } from "../auth/access.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import type { Reads } from "../stores/reads.ts";
@@ -8,16 +11,13 @@ import type { Reads } from "../stores/reads.ts";
 /** Reads which callback URLs a request may use. Throws a problem if the caller's key lacks the scope for callbacks. */
 export type FindCallbacks = (context: RequestContext, url?: string) => Promise<Callbacks>;
 
-/** After this all processes record the events of a new webhook, even if the service had none before. */
-const knownAfterMs = 2000;
-
 export function createFindCallbacks(reads: Reads): FindCallbacks {
   return async (context, url) => {
     requireScope(context, "jobs:callback");
     const { tenant } = context.principal;
-    const receivers = await reads.run(tenant, (sql) => readCallbackReceivers(sql, tenant));
-    // A consumer that settled the job before would not record the callback.
-    if (receivers.some(({ isNew }) => isNew)) await sleep(knownAfterMs);
+    const receivers = await awaitCallbackReceivers(() =>
+      reads.run(tenant, (sql) => readCallbackReceivers(sql, tenant)),
+    );
     return { receivers, url };
   };
 }

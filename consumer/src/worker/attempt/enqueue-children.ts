@@ -10,6 +10,11 @@ import {
   type NewJob,
   type Origin,
 } from "@toril/contract/engine/jobs/enqueue/new-job";
+import {
+  awaitCallbackReceivers,
+  type Callbacks,
+  readCallbackReceivers,
+} from "@toril/contract/engine/webhooks/callbacks";
 import type { JobRequest } from "@toril/contract/api/job-request";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import { findUnstorable } from "@toril/contract/api/json/json";
@@ -99,10 +104,20 @@ export function createEnqueueChildren(deps: EnqueueChildrenDeps) {
     return { origin: { tenant, quotaKey }, type, quota: findQuota(quotaKey, quotas) };
   }
 
+  async function findCallbacks(tenant: string): Promise<Callbacks> {
+    const receivers = await awaitCallbackReceivers(() =>
+      ledger.run((sql) => readCallbackReceivers(sql, tenant)),
+    );
+    return { receivers };
+  }
+
   async function enqueue(
     requests: readonly JobRequest[],
-    origin: Origin,
+    owner: Origin,
   ): Promise<EnqueuedChildren> {
+    const hasCallbacks = requests.some(({ callbackUrl }) => callbackUrl !== undefined);
+    const callbacks = hasCallbacks ? await findCallbacks(owner.tenant) : undefined;
+    const origin = { ...owner, callbacks };
     const children: EnqueuedChildren = { created: 0, duplicate: 0, refused: [] };
     for (let start = 0; start < requests.length; start += chunkSize) {
       const jobs: NewJob[] = [];

@@ -34,6 +34,23 @@ export function toShownUrl(url: string): string {
 /** The longest time from the beginning of a change of a webhook to its commit. */
 const maxCommitSeconds = 10;
 
+/** After this all processes record the events of a new webhook, even if the service had none before. */
+const knownAfterMs = 2000;
+
+/**
+ * Reads the webhooks of a tenant that permit callback URLs, for jobs that are recorded next. Waits if one was changed a
+ * moment ago: a consumer that settled a job before would not record its callback.
+ */
+export async function awaitCallbackReceivers(
+  read: () => Promise<CallbackReceiver[]>,
+): Promise<CallbackReceiver[]> {
+  const receivers = await read();
+  if (receivers.some(({ isNew }) => isNew)) {
+    await new Promise((resolve) => setTimeout(resolve, knownAfterMs));
+  }
+  return receivers;
+}
+
 /** Reads the webhooks of a tenant that permit callback URLs. */
 export function readCallbackReceivers(sql: ISql, tenant: string): Promise<CallbackReceiver[]> {
   return sql<CallbackReceiver[]>`
