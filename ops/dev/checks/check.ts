@@ -14,6 +14,9 @@ const projects = [
   "producer/console/tsconfig.json",
 ];
 
+/** Every checker of a program derives the types of its imports again: on two cores, one takes half the CPU time of four. */
+const checkers = String(Math.ceil(availableParallelism() / 2));
+
 // Slow steps first, so that quick ones fill the gaps.
 const steps: Step[] = [
   { name: "lint", command: ["oxlint", "--type-aware", "--deny-warnings"] },
@@ -35,9 +38,6 @@ const steps: Step[] = [
   { name: "advisories", command: ["bun", "ops/dev/checks/check-advisories.ts"] },
   { name: "format", command: ["oxfmt", "--check"] },
 ];
-
-/** Every checker of a program derives the types of its imports again: on two cores, one takes half the CPU time of four. */
-const checkers = String(Math.ceil(availableParallelism() / 2));
 
 function typeCheck(project: string): Step {
   const cache = `node_modules/.cache/tsc/${project.replaceAll("/", "-")}`;
