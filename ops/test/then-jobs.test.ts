@@ -167,7 +167,7 @@ test("it is cancelled with its import, and waits again when an interrupted file 
   const { hostname, port } = new URL(stack.producers[0]!.url);
   const socket = connect(Number(port), hostname);
   socket.write(
-    `POST /v1/imports?${query} HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\nIdempotency-Key: cut\r\n` +
+    `POST /v1/imports?${query.toString()} HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\nIdempotency-Key: cut\r\n` +
       `Content-Length: ${body.length}\r\n\r\n${body.slice(0, -5000)}`,
   );
   const interrupted = await stack.until("rows are recorded", async () => {

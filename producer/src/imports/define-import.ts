@@ -19,14 +19,15 @@ export interface DefinedImport {
 export async function insertDefinition(
   tx: ISql,
   { tenant, id, callback, thenJob }: DefinedImport,
-  // The data of the job may contain secrets, and are stored with the job.
-  { then: _, ...definition }: ImportDefinition,
+  definition: ImportDefinition,
 ): Promise<Import> {
   const header = toHeader(definition);
+  // The data of the job may contain secrets, and are stored with the job.
+  const stored = { ...definition, then: undefined };
   const { count } = await tx`
     insert into imports (id, tenant, type, dry_run, callback_url, callback_webhook, then_job, definition, header)
     values (${id}, ${tenant}, ${definition.type}, ${definition.dryRun}, ${callback?.url ?? null},
-            ${callback?.webhook ?? null}, ${thenJob?.id ?? null}, ${JSON.stringify(definition)}::text::jsonb,
+            ${callback?.webhook ?? null}, ${thenJob?.id ?? null}, ${JSON.stringify(stored)}::text::jsonb,
             ${header === null ? null : JSON.stringify(header)}::text::jsonb)
     on conflict (id) do nothing`;
   if (count === 0) throw new ProblemError("import-exists");
