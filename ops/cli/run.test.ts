@@ -29,7 +29,7 @@ test("every option of a command is in its help", async () => {
 
 test.each([
   ["bulls", "jobs, tail"],
-  ["keys make", "create, list, rotate, revoke"],
+  ["keys make", "create, list, patch, rotate, revoke"],
   ["keys create", "--name"],
   ["keys create --name a", "--scopes"],
   ["keys create --name a --scopes", "--scopes"],

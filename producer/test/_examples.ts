@@ -6,7 +6,7 @@ interface Example {
   name: string;
   path: string;
   init: { method: string; headers: Record<string, string>; body?: string };
-  /** The example names a resource that does not exist. */
+  /** The example names a resource that does not exist here. */
   isOfAnother: boolean;
 }
 
@@ -97,7 +97,9 @@ export function _getExamples(document: Node): Example[] {
           name: `${operation.operationId} ${content.body?.trim() ?? ""}`.slice(0, 150),
           path: more["Content-Type"] === "application/json" ? jsonTarget : target,
           init: { method: method.toUpperCase(), headers: { ...headers, ...more }, ...content },
-          isOfAnother: pattern.includes("{") || operation.operationId === "fetchFeed",
+          isOfAnother:
+            pattern.includes("{") ||
+            ["fetchFeed", "getOverviewHistory"].includes(operation.operationId),
         });
       const media = Object.entries<Node>(operation.requestBody?.content ?? {});
       if (media.length === 0) add({}, {});

@@ -26,6 +26,8 @@ interface Row {
   elsewhere: "not-found" | "empty" | "own" | "shared" | "refused";
   /** Also requested by a page, which authenticates as browsers do. */
   isPage?: true;
+  /** Needs a store that the producer does not have here: a permitted request is answered with 404. */
+  isUnconfigured?: true;
 }
 
 type Asked = [path: string, init?: RequestInit | undefined];
@@ -383,6 +385,12 @@ const rows: Record<string, Row | "any" | "open"> = {
     // Like /metrics, it shows the queues of all tenants, whose names may be those of types, and none of their data.
     elsewhere: "shared",
   },
+  getOverviewHistory: {
+    scope: "metrics:read",
+    ask: () => ["/v1/overview/history"],
+    elsewhere: "not-found",
+    isUnconfigured: true,
+  },
   getLiveness: "open",
   getReadiness: "open",
 };
@@ -501,7 +509,7 @@ test.each(["/livez", "/readyz"])(
   },
 );
 
-describe.each(guarded)("%s", (_name, { scope, ask, elsewhere, isPage }) => {
+describe.each(guarded)("%s", (_name, { scope, ask, elsewhere, isPage, isUnconfigured }) => {
   async function refused(
     headers: Record<string, string>,
     kind: "unauthenticated" | "insufficient-scope",
@@ -581,7 +589,8 @@ describe.each(guarded)("%s", (_name, { scope, ask, elsewhere, isPage }) => {
     const { key } = await _issue(stores, [scope]);
     const spareKey = (await _issue(stores, ["jobs:read"])).id;
     const spare = { ...ids, key: spareKey, schedule: await putSchedule() };
-    expect((await send(ask(spare), _bearer(key))).status).toBeOneOf([200, 201, 202]);
+    const expected = isUnconfigured ? [404] : [200, 201, 202];
+    expect((await send(ask(spare), _bearer(key))).status).toBeOneOf(expected);
   });
 });
 

@@ -235,15 +235,7 @@ export interface components {
             completed: number;
             dead: number;
             expired: number;
-            /** @description The import that the job waits for, with the counts of its rows; the other numbers are those of its jobs */
-            import?: {
-                accepted: number;
-                duplicate: number;
-                /** Format: uuid */
-                id: string;
-                read: number;
-                rejected: number;
-            };
+            import?: components["schemas"]["ThenImport"];
             pending: number;
             total: number;
         };
@@ -600,8 +592,7 @@ export interface components {
             /** @description The import fails when more rows are rejected. Jobs that were accepted before are still processed */
             maxErrors?: number;
             options?: components["schemas"]["ImportJobOptions"];
-            /** @description A job that waits until the import is done: its file was read and all of its jobs have ended, whatever their final status. It is recorded with the import */
-            then?: components["schemas"]["JobRequest.any"];
+            then?: components["schemas"]["JobRequest"];
             type: string;
             /**
              * @description Columns that are no fields of the job type: reject: each row is rejected. ignore: the columns are not used
@@ -1835,6 +1826,15 @@ export interface components {
         TakenJobs: {
             jobs: components["schemas"]["LeasedJob"][];
         };
+        /** @description The import that the job waits for, with the counts of its rows; the other numbers are those of its jobs */
+        ThenImport: {
+            accepted: number;
+            duplicate: number;
+            /** Format: uuid */
+            id: string;
+            read: number;
+            rejected: number;
+        };
         ValidEntry: {
             index: number;
             /**
@@ -2120,6 +2120,7 @@ export type SchedulePreview = components['schemas']['SchedulePreview'];
 export type ScheduleRun = components['schemas']['ScheduleRun'];
 export type SecretRotation = components['schemas']['SecretRotation'];
 export type TakenJobs = components['schemas']['TakenJobs'];
+export type ThenImport = components['schemas']['ThenImport'];
 export type ValidEntry = components['schemas']['ValidEntry'];
 export type WaitingUse = components['schemas']['WaitingUse'];
 export type Webhook = components['schemas']['Webhook'];

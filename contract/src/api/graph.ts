@@ -39,7 +39,11 @@ const count = z.int().min(0);
 
 const ThenImport = z
   .strictObject({ id: z.uuid(), read: count, accepted: count, duplicate: count, rejected: count })
-  .meta({ id: "ThenImport" });
+  .meta({
+    id: "ThenImport",
+    description:
+      "The import that the job waits for, with the counts of its rows; the other numbers are those of its jobs",
+  });
 
 /** The numbers of jobs that a job waits or waited for. */
 export const ChildCounts = z
@@ -50,10 +54,7 @@ export const ChildCounts = z
     dead: count,
     cancelled: count,
     expired: count,
-    import: ThenImport.optional().meta({
-      description:
-        "The import that the job waits for, with the counts of its rows; the other numbers are those of its jobs",
-    }),
+    import: ThenImport.optional(),
   })
   .meta({ id: "ChildCounts" });
 export type ChildCounts = z.infer<typeof ChildCounts>;

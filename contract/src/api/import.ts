@@ -19,9 +19,6 @@ export type ImportPartStatus = z.infer<typeof ImportPartStatus>;
 
 const count = z.int().min(0);
 
-const thenDescription =
-  "A job that waits until the import is done: its file was read and all of its jobs have ended, whatever their final status. It is recorded with the import";
-
 /** Delimiters by name, because client generators reject a tab character in an enumeration. */
 const delimiterNames = { comma: ",", semicolon: ";", tab: "\t", pipe: "|", space: " " };
 
@@ -80,7 +77,7 @@ export function createImportDefinition(
       ...rowOptions,
       options: ImportJobOptions.optional(),
       callbackUrl: CallbackUrl.optional(),
-      then: jobRequest.optional().meta({ description: thenDescription }),
+      then: jobRequest.optional(),
     })
     .superRefine(({ format, columns, encoding }, context) => {
       if (format === "csv") return;

@@ -48,7 +48,8 @@ export function createImportRoute(jobTypes: JobTypeRegistry) {
       "(the client disconnected or the producer crashed) continues after the last recorded row under the same ID, and no row creates a " +
       "second job. While a producer may still be reading the first body (up to 60 s after a crash), the response is 409. " +
       "With the parameter `type`, JSON is a file too: an array of objects, read element by element. " +
-      "Without it, the JSON creates an import without rows: send the file with `PUT /v1/imports/{id}/parts/{number}`, then `POST /v1/imports/{id}/complete`.",
+      "Without it, the JSON creates an import without rows: send the file with `PUT /v1/imports/{id}/parts/{number}`, then `POST /v1/imports/{id}/complete`. " +
+      "Its `then` is a job that waits until the file was read and all of its jobs have ended, whatever their final status.",
     tags: ["Imports"],
     scope: "jobs:enqueue",
     method: "post",
