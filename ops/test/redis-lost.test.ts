@@ -1,3 +1,4 @@
+import { createClient, type Import } from "@toril/client";
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 
 import { echo, postJob, postMany } from "./_api.ts";
@@ -53,6 +54,43 @@ test("after FLUSHALL, a running consumer completes all pending jobs", async () =
   expect((await countJobs(sql)).pending).toBeGreaterThan(1000);
   const counts = await until("every job has ended", () => countsIfSettled(sql));
   expect(counts).toEqual(allCompleted(5000));
+});
+
+test("after FLUSHALL, an import and its event stream go on", async () => {
+  const { redisClient, sql } = stack;
+  let streams = 0;
+  const client = createClient({
+    baseUrl: stack.producers[0]!.url,
+    fetch(request) {
+      if (request.headers.get("accept") === "text/event-stream") streams += 1;
+      return fetch(request);
+    },
+  });
+  const { id } = await client.defineImport({ type: "row.import", header: "absent" });
+  const bytes = new TextEncoder().encode("1\n".repeat(200));
+  await client.putImportPart(id, { number: 1, bytes });
+
+  const completed: number[] = [];
+  let last: Import | undefined;
+  let isFlushed = false;
+  for await (const { data } of client.followImport(id)) {
+    last = data;
+    completed.push(data.counts.completed);
+    if (data.counts.completed !== 200 || isFlushed) continue;
+    isFlushed = true;
+    await client.pauseQueue("imports");
+    await client.putImportPart(id, { number: 2, bytes });
+    await redisClient.flushall();
+    expect(await client.completeImport(id, 2)).toMatchObject({
+      status: "running",
+      counts: { accepted: 400, completed: 200 },
+    });
+    await client.resumeQueue("imports");
+  }
+  expect(last).toMatchObject({ id, status: "done", counts: { accepted: 400, completed: 400 } });
+  expect(completed).toEqual(completed.toSorted((a, b) => a - b));
+  expect(streams).toBe(1);
+  expect(await countsIfSettled(sql)).toEqual(allCompleted(400));
 });
 
 /** Posts one job within its deadline, and many more within another one: none of them waits for Redis. */

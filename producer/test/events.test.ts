@@ -301,14 +301,12 @@ describe("an event stream", () => {
     const stream = await listen(producer, path);
     await _until(() => stream.heard.length === 1);
     await stores.sql`update imports set completed = 1 where id = ${body.id}`;
-    await _until(() => stream.heard.length === 2);
+    // On a busy machine, a snapshot may only have another pace.
+    await _until(() => stream.heard.at(-1)?.data.counts.completed === 1);
     await stores.sql`update imports set completed = 2 where id = ${body.id}`;
     await stream.ended;
-    expect(stream.heard.map(({ event, data }) => [event, data.counts.completed])).toEqual([
-      ["snapshot", 0],
-      ["snapshot", 1],
-      ["snapshot", 2],
-    ]);
+    expect(new Set(stream.heard.map(({ event }) => event))).toEqual(new Set(["snapshot"]));
+    expect([...new Set(stream.heard.map(({ data }) => data.counts.completed))]).toEqual([0, 1, 2]);
     const again = await producer.request(path, { headers: { "Last-Event-ID": stream.lastId } });
     expect(again.status).toBe(204);
   });

@@ -42,6 +42,44 @@ test("imports are listed in pages, newest first, by status and type", async () =
   _expectProblem(await producer.request("/v1/imports?status=read"), "invalid-parameter");
 });
 
+test("the pace of a running import follows from its ended jobs and its age", async () => {
+  const { id } = await _import();
+  const none = { jobsPerSecond: null, secondsLeft: null };
+  expect(await producer.client.getImport(id)).toMatchObject({ status: "running", ...none });
+  await stores.sql`
+    update imports set read = 900000, accepted = 800000, completed = 120000, dead = 40000, cancelled = 30000,
+      expired = 10000, created_at = now() - interval '8000 seconds'
+    where id = ${id}`;
+  const getAge = async () => {
+    const [row] = await stores.sql<{ age: number }[]>`
+      select extract(epoch from clock_timestamp() - created_at)::float8 as age from imports where id = ${id}`;
+    return row!.age;
+  };
+  for (const read of [
+    () => producer.client.getImport(id),
+    async () => (await producer.client.listImports()).items[0]!,
+    async () => (await producer.client.followImport(id).next()).value!.data,
+  ]) {
+    const before = await getAge();
+    const { status, jobsPerSecond, secondsLeft } = await read();
+    const after = await getAge();
+    expect(status).toBe("running");
+    // 200,000 jobs have ended, and three times as many are pending.
+    expect(secondsLeft).toBeWithin(Math.ceil(before * 3), Math.ceil(after * 3) + 1);
+    expect(Math.round(jobsPerSecond! * 10)).toBeWithin(
+      Math.round(2_000_000 / after),
+      Math.round(2_000_000 / before) + 1,
+    );
+  }
+  for (const change of [
+    stores.sql`update imports set completed = 720000 where id = ${id}`,
+    stores.sql`update imports set completed = 120000, status = 'cancelled' where id = ${id}`,
+  ]) {
+    await change;
+    expect(await producer.client.getImport(id)).toMatchObject(none);
+  }
+});
+
 test("an import with an ID of the client can be read while its file is sent", async () => {
   const id = createJobId();
   const file = _slowFile("a\n1\n");
