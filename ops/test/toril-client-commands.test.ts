@@ -184,7 +184,7 @@ function writeCsv(name: string, rows: number): string {
 test("a file is imported in parallel parts that end between rows", async () => {
   const file = writeCsv("rows.csv", 300);
   const { code, json } = await toril(
-    `import ${file} --type row.import --parallel 4 --part-size 1000 --json`,
+    `import ${file} --type row.import --parallel 4 --part-size 1000 --compress gzip --json`,
   );
   expect(code).toBe(0);
   const { status, counts, parts } = json as Import;
@@ -292,6 +292,52 @@ test("an import without header ignores columns, and ends after too many errors",
   expect(failed.json).toMatchObject({ status: "failed", counts: { rejected: 2 } });
   expect(failed.errors).toContain("2 rows were rejected");
   expect(failed.errors).not.toContain("Repeat the command");
+});
+
+const workbook = join(root, "producer/test/_workbook.xlsx");
+
+test("a sheet of an .xlsx file is imported in one request, and mapped", async () => {
+  const mapping = JSON.stringify({ message: "Article", sleepMs: { value: 0 } });
+  const args = ["import", workbook, "--type", "echo", "--sheet", "Orders", "--json"];
+  args.push("--mapping", mapping, "--dedup-key", "xlsx-{Article}", "--options", '{"priority":7}');
+  const counts = { read: 3, accepted: 2, rejected: 1 };
+  const dry = await toril([...args, "--dry-run"]);
+  expect(dry.json).toMatchObject({ dryRun: true, status: "done", parts: null, counts });
+  const { code, json } = await toril(args);
+  expect([code, json]).toMatchObject([7, { status: "done", counts: { ...counts, completed: 2 } }]);
+  const jobs = await stack.sql`
+    select key, (options->>'priority')::int as priority from jobs
+    where import_id = ${(json as Import).id} order by key`;
+  expect([...jobs]).toEqual(["xlsx-A-1", "xlsx-A-2"].map((key) => ({ key, priority: 7 })));
+
+  const second = await _runCommand(
+    "import - --format xlsx --type row.import --sheet Second --no-header",
+    { env, openInput: () => new Blob([readFileSync(workbook)]).stream() },
+  );
+  expect([second.code, second.errors]).toEqual([1, expect.stringContaining('no sheet "Second"')]);
+  const refused = await toril([...args, "--callback-url", "https://nobody.invalid/"]);
+  expect([refused.code, refused.errors]).toEqual([2, expect.stringContaining("callbackUrl")]);
+});
+
+test("the same command resumes an interrupted import of an .xlsx file", async () => {
+  const args = ["import", workbook, "--type", "row.import", "--json"];
+  // The import is not done before it is interrupted.
+  args.push("--options", '{"delayMs":3600000}');
+  const interruption = new AbortController();
+  const interrupted = _runCommand(args, {
+    env,
+    signal: interruption.signal,
+    stderr: { isTTY: true, write: () => interruption.abort(new Error("Ctrl-C")) },
+  });
+  await expect(interrupted).rejects.toThrow("Ctrl-C");
+  const { json, errors } = await toril([...args, "--no-wait"]);
+  expect(errors).toContain("Resuming the import");
+  expect(json).toMatchObject({ status: "running", counts: { read: 3, accepted: 2 } });
+  const { id } = json as Import;
+  const pending = await stack.sql<{ importId: string }[]>`
+    select import_id as "importId" from jobs where type = 'row.import' and status = 'pending'`;
+  expect(pending.map(({ importId }) => importId)).toEqual([id, id]);
+  expect((await toril(`imports cancel ${id}`)).code).toBe(0);
 });
 
 test("the feeds of an OPML file are scheduled, listed and fetched", async () => {

@@ -286,6 +286,19 @@ test("a feed becomes one job per item, without duplicates of pending jobs", asyn
   expect(other.counts).toMatchObject({ accepted: items });
 });
 
+test("the typed client sends the encoding of a file, and where its end is reported", async () => {
+  const body = new Blob([Buffer.from("a\ncaf\xe9\n", "latin1")]);
+  const query = { type: "row.import", encoding: "windows-1252" } as const;
+  const made = await producer.client.createImport(body, query);
+  const [job] = (await producer.client.listJobs({ importId: made.id })).items;
+  expect((await producer.client.getJob(job!.id)).data).toMatchObject({ values: { a: "café" } });
+  // No webhook permits it.
+  const callbackUrl = "https://example.org/";
+  await expect(producer.client.createImport(body, { ...query, callbackUrl })).rejects.toMatchObject(
+    { problem: { errors: [{ pointer: "/callbackUrl" }] } },
+  );
+});
+
 test("the typed client sends a stream and lists the jobs of the import", async () => {
   const body = new Blob([`a\n${Array.from({ length: 700 }, (_, n) => n).join("\n")}\n`]).stream();
   const made = await producer.client.createImport(body, { type: "row.import" });

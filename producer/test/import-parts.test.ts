@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
-import { splitCsv } from "@toril/client";
+import { createClient, splitCsv } from "@toril/client";
 import { createJobId } from "@toril/contract/engine/jobs/enqueue/job-id";
 import {
   _expectProblem,
@@ -96,6 +96,35 @@ test("a repeated part changes nothing twice, and other content is refused", asyn
   expect([again.status, again.body]).toEqual([200, first.body]);
   _expectProblem(await _put(id, 1, "a\n1\n3\n"), "import-part-exists");
   expect(await stores.count()).toMatchObject({ jobs: 2, placed: 2 });
+});
+
+test("the client compresses parts, whose digest is that of the bytes sent, and sends none twice", async () => {
+  const lines = Array.from({ length: 400 }, (_, n) => `${n},the same text again and again\n`);
+  const file = Buffer.from(`n,text\n${lines.join("")}`);
+  const id = await _define();
+  const received: Headers[] = [];
+  const client = createClient({
+    baseUrl: one.url.href,
+    fetch(request) {
+      if (request.method === "PUT") received.push(request.headers);
+      return fetch(request);
+    },
+  });
+  const send = () =>
+    client.sendImportParts(id, splitCsv([file], { partBytes: 4000 }), { compress: "gzip" });
+  const count = await send();
+  expect(await send()).toBe(count);
+  expect(received).toHaveLength(count);
+  const parts = await Array.fromAsync(splitCsv([file], { partBytes: 4000 }));
+  const { items } = await client.listImportParts(id);
+  expect(items.map(({ digest }) => digest)).toEqual(
+    parts.map(({ bytes }) => _digest(Buffer.from(bytes).toString())),
+  );
+  for (const headers of received) {
+    expect(headers.get("content-encoding")).toBe("gzip");
+    expect(items.map(({ digest }) => digest)).not.toContain(headers.get("content-digest")!);
+  }
+  expect((await client.completeImport(id, count)).counts).toMatchObject({ accepted: 400 });
 });
 
 test("a body that does not match its digest or its byte range enqueues no row", async () => {

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { afterEach, expect, test } from "bun:test";
-import { xlsxMediaType } from "@toril/contract/api/http/create-import";
+import { xlsxMediaType } from "@toril/client";
 import { _expectProblem, _openProducer } from "./_producer.ts";
 
 const { stores, producer } = await _openProducer();
@@ -71,8 +71,13 @@ test("a sheet is chosen by its name, and its cells are mapped", async () => {
     field: "/data/sleepMs",
     text: "A-2,1234567,1900-01-15,06:07:08,false,-1.5e-7",
   });
-  const second = await _send("type=row.import&sheet=Second+sheet&header=absent");
-  expect(second.body.counts).toMatchObject({ read: 2, accepted: 2 });
+  const second = await producer.client.createImport(new Blob([workbook]), {
+    type: "row.import",
+    sheet: "Second sheet",
+    header: "absent",
+    contentType: xlsxMediaType,
+  });
+  expect(second.counts).toMatchObject({ read: 2, accepted: 2 });
   expect((await _data()).at(-1)?.["values"]).toEqual({ column1: "1", column2: "<&>\n_x" });
 });
 

@@ -8,7 +8,13 @@ import type {
 } from "./api-types.ts";
 import { type FollowOptions, toFollowedImportEvent } from "./follow.ts";
 import type { JobRequest, JobTypeName, JobTypes, Sent } from "./job-types.ts";
-import { sendParts, type SendPartsOptions, toContentDigest } from "./send-parts.ts";
+import {
+  compressBytes,
+  type PartOptions,
+  sendParts,
+  type SendPartsOptions,
+  toContentDigest,
+} from "./send-parts.ts";
 import type { FilePart } from "./split-file.ts";
 import {
   type Body,
@@ -20,32 +26,41 @@ import {
   type WriteOptions,
 } from "./transport.ts";
 
+/** Content-Type of an .xlsx file. */
+export const xlsxMediaType = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+
 export interface ImportQuery<Types extends JobTypes = JobTypes> {
   type: JobTypeName<Types>;
   /** UUID v7 of the import; with it, the progress can be read while the file is sent. */
-  id?: string;
+  id?: string | undefined;
   /** Name under which the items of a feed are stored. */
-  source?: string;
+  source?: string | undefined;
   /** One character, or `comma`, `semicolon`, `tab`, `pipe`, `space`. */
-  delimiter?: string;
-  /** absent: the first row is data. */
-  header?: "present" | "absent";
+  delimiter?: string | undefined;
+  /** Of a CSV file, for example `windows-1252`; a byte order mark takes precedence. */
+  encoding?: string | undefined;
+  /** Name of the sheet of an .xlsx file; the first visible one by default. */
+  sheet?: string | undefined;
+  /** absent: the first row is data. present: it has the column names, even if they are numbers. */
+  header?: "present" | "absent" | undefined;
   /** Key of the jobs: a column, or a template with columns in braces. */
-  key?: string;
+  key?: string | undefined;
   /** Of columns that are no fields of the job type; `reject` by default. */
-  unknownColumns?: "reject" | "ignore";
+  unknownColumns?: "reject" | "ignore" | undefined;
   /** The import fails when more rows are rejected. */
-  maxErrors?: number;
+  maxErrors?: number | undefined;
   /** true: validates all rows and enqueues nothing. */
-  dryRun?: "true" | "false";
+  dryRun?: "true" | "false" | undefined;
   /** JSON: fields and their sources. */
-  mapping?: string;
+  mapping?: string | undefined;
   /** JSON: options of all jobs. */
-  options?: string;
+  options?: string | undefined;
+  /** Where the end of the import is reported. */
+  callbackUrl?: string | undefined;
   /** A job that runs when the import is done. */
-  then?: JobRequest<Types>;
-  /** `text/csv` by default. */
-  contentType?: string;
+  then?: JobRequest<Types> | undefined;
+  /** `text/csv` by default; `xlsxMediaType` for an .xlsx file. */
+  contentType?: string | undefined;
 }
 
 /** An import that waits for its parts. */
@@ -95,17 +110,19 @@ export function createImportCalls<Types extends JobTypes>({ call, open, followAt
     putImportPart: async (
       id: string,
       { number, bytes, offset }: SentImportPart,
-      options: CallOptions & { contentType?: string; timeoutMs?: number } = {},
+      options: PartOptions & { timeoutMs?: number } = {},
     ) => {
-      const { contentType = "text/csv", timeoutMs = 120_000, ...rest } = options;
-      const digest = await toContentDigest(bytes);
+      const { contentType = "text/csv", timeoutMs = 120_000, compress, ...rest } = options;
+      const body = compress === undefined ? bytes : await compressBytes(bytes, compress);
+      const digest = await toContentDigest(body);
       return call<ImportPart>(`${toPath(id)}/parts/${number}`, {
         ...rest,
         method: "PUT",
-        body: new Blob([bytes]),
+        body: new Blob([body]),
         timeoutMs,
         headers: {
           "Content-Type": contentType,
+          ...(compress === undefined ? {} : { "Content-Encoding": compress }),
           ...(digest === undefined ? {} : { "Content-Digest": digest }),
           ...(offset === undefined
             ? {}

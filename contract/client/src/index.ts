@@ -103,7 +103,13 @@ export type {
 export { splitCsv, type SplitCsvOptions } from "./split-csv.ts";
 export type { FilePart, FilePart as CsvPart } from "./split-file.ts";
 export { splitNdjson, type SplitNdjsonOptions } from "./split-ndjson.ts";
-export type { ImportQuery, ListImportsQuery, NewImport, SentImportPart } from "./imports.ts";
+export {
+  type ImportQuery,
+  type ListImportsQuery,
+  type NewImport,
+  type SentImportPart,
+  xlsxMediaType,
+} from "./imports.ts";
 export type { BulkOptions, ListJobsQuery, WaitOptions } from "./jobs.ts";
 export type {
   JobInput,

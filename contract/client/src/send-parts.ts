@@ -2,21 +2,22 @@ import type { ImportPart, ImportPartPage } from "./api-types.ts";
 import type { FilePart } from "./split-file.ts";
 import type { PageQuery, CallOptions } from "./transport.ts";
 
-export interface SendPartsOptions extends CallOptions {
+export interface PartOptions extends CallOptions {
+  /** `text/csv` by default. */
+  contentType?: string | undefined;
+  /** Compresses the parts with `CompressionStream`. */
+  compress?: "gzip" | undefined;
+}
+
+export interface SendPartsOptions extends PartOptions {
   /** Maximum number of parts that are sent at the same time; 4 by default. */
   parallel?: number;
-  /** `text/csv` by default. */
-  contentType?: string;
   /** Called for each part that the service has. */
   onPart?(part: FilePart): void;
 }
 
 interface PartCalls {
-  putImportPart(
-    id: string,
-    part: FilePart,
-    options: CallOptions & { contentType?: string },
-  ): Promise<ImportPart>;
+  putImportPart(id: string, part: FilePart, options: PartOptions): Promise<ImportPart>;
   listImportParts(id: string, query: PageQuery, options: CallOptions): Promise<ImportPartPage>;
 }
 
@@ -28,7 +29,7 @@ export async function sendParts(
   calls: PartCalls,
   id: string,
   parts: AsyncIterable<FilePart>,
-  { parallel = 4, signal, onPart, contentType }: SendPartsOptions,
+  { parallel = 4, signal, onPart, ...options }: SendPartsOptions,
 ): Promise<number> {
   const received = await listReceived(calls, id, signal);
   const failure = new AbortController();
@@ -38,7 +39,7 @@ export async function sendParts(
 
   function send(part: FilePart): Promise<void> {
     const sent = calls
-      .putImportPart(id, part, { signal: stop, ...(contentType && { contentType }) })
+      .putImportPart(id, part, { ...options, signal: stop })
       .then(
         () => onPart?.(part),
         (error: unknown) => failure.abort(error),
@@ -87,4 +88,13 @@ export async function toContentDigest(bytes: Uint8Array<ArrayBuffer>): Promise<s
   if (subtle === undefined) return undefined;
   const digest = new Uint8Array(await subtle.digest("SHA-256", bytes));
   return `sha-256=:${btoa(String.fromCharCode(...digest))}:`;
+}
+
+/** Compresses the body of a part. */
+export async function compressBytes(
+  bytes: Uint8Array<ArrayBuffer>,
+  format: "gzip",
+): Promise<Uint8Array<ArrayBuffer>> {
+  const compressed = new Blob([bytes]).stream().pipeThrough(new CompressionStream(format));
+  return new Uint8Array(await new Response(compressed).arrayBuffer());
 }

@@ -17,13 +17,18 @@ import { readJson } from "../output/read-input.ts";
 export const importOptions: Options = {
   type: { value: "T", help: "job type of the rows" },
   parallel: { value: "N", help: "parts that are sent at the same time, at most 64 (4)" },
-  format: { value: "F", help: "csv or ndjson (csv; ndjson for .ndjson and .jsonl)" },
+  format: {
+    value: "F",
+    help: "csv, ndjson or xlsx (by the file's name: .ndjson, .jsonl, .xlsx; otherwise csv)",
+  },
   delimiter: {
     value: "C",
     help: "one character, or comma, semicolon, tab, pipe, space (comma; tab for .tsv)",
   },
   encoding: { value: "E", help: "encoding of the file, for example windows-1252 (utf-8)" },
   columns: { value: "A,B", help: "names of the columns" },
+  sheet: { value: "NAME", help: "sheet of an .xlsx file (the first visible one)" },
+  header: { help: "the first row of an .xlsx file has the column names, even if they are numbers" },
   "no-header": { help: "the first row is data" },
   mapping: { value: "JSON", help: "fields and their columns: JSON, or @FILE" },
   "dedup-key": {
@@ -35,9 +40,11 @@ export const importOptions: Options = {
     value: "TYPE[:JSON]",
     help: "job that runs when the import is done: its type and data, or @FILE with a job request",
   },
+  "callback-url": { value: "URL", help: "address to which the end of the import is reported" },
   "unknown-columns": { value: "W", help: "columns that are no fields: reject, or ignore (reject)" },
   "max-errors": { value: "N", help: "the import fails when more rows are rejected" },
   "dry-run": { help: "validate all rows and enqueue nothing" },
+  compress: { value: "F", help: "gzip: compress the parts" },
   "part-size": { value: "BYTES", help: "size of a part, at most 8000000 (by the file's size)" },
   resume: { value: "ID", help: "import to resume; needed for standard input only" },
   "no-wait": { help: "return when all rows are accepted, not when all jobs are done" },
@@ -47,13 +54,19 @@ export const importOptions: Options = {
 export interface ImportSettings {
   /** `-` for standard input. */
   file: string;
+  /** Undefined if it is unknown, or does not say how many rows are left. */
   size: number | undefined;
   /** Without id. */
   definition: NewImport;
+  /** An .xlsx file, which is sent as one request. */
+  workbook: { sheet: string | undefined } | undefined;
   parallel: number;
   partBytes: number;
+  compress: "gzip" | undefined;
   resume: string | undefined;
 }
+
+const formats = ["csv", "ndjson", "xlsx"] as const;
 
 /** By default a file has this many parts, so that all producers get some of a small one. */
 const usualParts = 16;
@@ -67,28 +80,24 @@ export async function parseImportSettings(
   const file = getOperand(parsed);
   const { type } = options;
   if (type === undefined) throw new UsageError("--type is missing");
-  if (/\.xlsx$/i.test(file)) {
-    throw new UsageError(
-      "an .xlsx file cannot be split into parts: send it in one request (docs/imports.md), or save it as CSV",
-    );
-  }
-  const size = file === "-" ? undefined : readSize(file);
+  const format = parseChoice(parsed, "format", formats) ?? findFormat(file);
+  requireOptionsOf(parsed, format);
+  const fileSize = file === "-" ? undefined : readSize(file);
+  const size = format === "xlsx" ? undefined : fileSize;
   const read = async (option: "mapping" | "options" | "then") => {
     const text = options[option];
     if (text === "-") throw new UsageError(`--${option} cannot be read from standard input`);
     return text === undefined ? undefined : readJson(option, text, context);
   };
-  const isNdjson = /\.(ndjson|jsonl)$/i.test(file);
-  const format = parseChoice(parsed, "format", ["csv", "ndjson"]) ?? (isNdjson ? "ndjson" : "csv");
   return {
     file,
     size,
     definition: {
       type,
-      format,
+      format: format === "ndjson" ? "ndjson" : "csv",
       delimiter: options["delimiter"] ?? (file.endsWith(".tsv") ? "tab" : "comma"),
       encoding: options["encoding"],
-      header: flags.has("no-header") ? "absent" : "present",
+      header: flags.has("no-header") ? "absent" : flags.has("header") ? "present" : undefined,
       columns: parseList(parsed, "columns"),
       // The service validates both.
       mapping: (await read("mapping")) as ImportDefinition["mapping"],
@@ -96,16 +105,36 @@ export async function parseImportSettings(
       then: options["then"]?.startsWith("@")
         ? ((await read("then")) as NewImport["then"])
         : parseThen(options["then"]),
+      callbackUrl: options["callback-url"],
       key: options["dedup-key"],
       unknownColumns: parseChoice(parsed, "unknown-columns", ["reject", "ignore"]),
       maxErrors: parseNumber(parsed, "max-errors", [0, 1_000_000_000]),
       dryRun: flags.has("dry-run"),
     },
+    workbook: format === "xlsx" ? { sheet: options["sheet"] } : undefined,
     parallel: parseNumber(parsed, "parallel", [1, 64]) ?? 4,
     partBytes:
       parseNumber(parsed, "part-size", [1000, limits.importPartBytes]) ?? choosePartBytes(size),
+    compress: parseChoice(parsed, "compress", ["gzip"]),
     resume: options["resume"],
   };
+}
+
+function findFormat(file: string): (typeof formats)[number] {
+  if (/\.xlsx$/i.test(file)) return "xlsx";
+  return /\.(ndjson|jsonl)$/i.test(file) ? "ndjson" : "csv";
+}
+
+function requireOptionsOf({ options, flags }: ParsedArguments, format: string): void {
+  const others =
+    format === "xlsx"
+      ? ["delimiter", "encoding", "columns", "compress", "part-size"]
+      : ["sheet", "header"];
+  const given = others.find((name) => options[name] !== undefined || flags.has(name));
+  if (given === undefined) return;
+  throw new UsageError(
+    `--${given} is for ${format === "xlsx" ? "files that are sent in parts, not for .xlsx" : ".xlsx files"}`,
+  );
 }
 
 /** Parses `TYPE`, whose data is then empty, or `TYPE:JSON`. */

@@ -6,43 +6,59 @@ import { findStartedImport, type StartedImport } from "./started-imports.ts";
 
 /** Finds the import that an earlier command began for the file; undefined for standard input. */
 export function findStarted(
-  { file, definition, partBytes }: ImportSettings,
+  { file, definition, workbook, partBytes }: ImportSettings,
   { env }: CommandContext,
   url: string,
 ): StartedImport | undefined {
   if (file === "-") return undefined;
-  return findStartedImport(env, file, [url, JSON.stringify(definition), String(partBytes)]);
+  return findStartedImport(env, file, [
+    url,
+    JSON.stringify([definition, workbook]),
+    String(partBytes),
+  ]);
+}
+
+export interface OpenedImport {
+  id: string;
+  /** Undefined for an import that begins with the request that sends its file. */
+  current: Import | undefined;
 }
 
 /** Finds the import to resume, or creates one. */
 export async function openImport(
   client: Client,
-  { definition, resume }: ImportSettings,
+  { definition, workbook, resume }: ImportSettings,
   started: StartedImport | undefined,
   { inform, signal }: CommandContext,
-): Promise<Import> {
+): Promise<OpenedImport> {
   const earlier = resume ?? started?.id;
-  const found = earlier === undefined ? undefined : await findImport(client, earlier, signal);
+  // An interrupted request leaves a failed import, which the same request continues.
+  const isOpen = ({ status }: Import) =>
+    ["receiving", "running", ...(workbook === undefined ? [] : ["failed"])].includes(status);
+  const found =
+    earlier === undefined ? undefined : await findImport(client, earlier, isOpen, signal);
   if (found === undefined || found === "ended") {
     if (resume !== undefined) throw new UsageError(`there is no unfinished import ${resume}`);
     // Remembered before it is created: a command that is killed in between leaves no second import.
     const id = found === "ended" || earlier === undefined ? createJobId() : earlier;
     started?.remember(id);
-    return client.defineImport({ ...definition, id }, { signal });
+    if (workbook !== undefined) return { id, current: undefined };
+    return { id, current: await client.defineImport({ ...definition, id }, { signal }) };
   }
   inform(`Resuming the import ${found.id}.`);
-  return found;
+  return { id: found.id, current: found };
 }
 
 /** Returns undefined for an import that was never created. */
 async function findImport(
   client: Client,
   id: string,
+  isOpen: (found: Import) => boolean,
   signal: AbortSignal,
 ): Promise<Import | "ended" | undefined> {
   try {
     const found = await client.getImport(id, { signal });
-    return ["receiving", "running"].includes(found.status) ? found : "ended";
+    return isOpen(found) ? found : "ended";
   } catch (error) {
     if (!(error instanceof TorilError)) throw error;
     if (error.problem.status === 404) return undefined;

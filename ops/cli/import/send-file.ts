@@ -1,0 +1,101 @@
+import { createReadStream, openAsBlob } from "node:fs";
+import { type Client, type Import, splitCsv, splitNdjson, xlsxMediaType } from "@toril/client";
+import { type CommandContext, UsageError } from "../command.ts";
+import { waitWhile } from "./follow-import.ts";
+import type { ImportProgress } from "./import-progress.ts";
+import type { ImportSettings } from "./import-settings.ts";
+import type { OpenedImport } from "./open-import.ts";
+
+interface Sending {
+  context: CommandContext;
+  progress: ImportProgress;
+}
+
+/** Sends the file of an import, as far as the service does not have it yet. Resolves when all rows are accepted or rejected. */
+export function sendFile(
+  client: Client,
+  opened: OpenedImport,
+  settings: ImportSettings,
+  sending: Sending,
+): Promise<Import> {
+  return settings.workbook === undefined
+    ? sendInParts(client, opened, settings, sending)
+    : sendWorkbook(client, opened, settings, sending);
+}
+
+async function sendInParts(
+  client: Client,
+  { id, current }: OpenedImport,
+  { file, parallel, definition, partBytes, compress }: ImportSettings,
+  { context, progress }: Sending,
+): Promise<Import> {
+  // An interrupted command may have completed it.
+  if (current !== undefined && (current.parts === null || current.parts.total !== null)) {
+    return current;
+  }
+  const { signal } = context;
+  const source = file === "-" ? context.openInput() : createReadStream(file);
+  const split = splitFile(source as AsyncIterable<Uint8Array>, definition, partBytes);
+  const count = await client.sendImportParts(id, split, {
+    parallel,
+    signal,
+    compress,
+    contentType: contentTypes[definition.format ?? "csv"],
+    onPart: ({ bytes }) => progress.addBytes(bytes.length),
+  });
+  if (count === 0) throw new UsageError("the file is empty");
+  return client.completeImport(id, count, { signal });
+}
+
+/** Sends a workbook as one request; with the same id and key, a repeated request continues the import. */
+async function sendWorkbook(
+  client: Client,
+  { id, current }: OpenedImport,
+  { file, definition, workbook }: ImportSettings,
+  { context }: Sending,
+): Promise<Import> {
+  const { signal } = context;
+  if (current !== undefined) {
+    // A producer that has the whole file reads it without its client; if the producer has crashed, the import fails.
+    const read = await waitWhile(client, current, ["receiving"], signal);
+    if (read.status !== "failed") return read;
+  }
+  const { type, header, key, callbackUrl, then, unknownColumns, maxErrors } = definition;
+  const { dryRun, mapping, options } = definition;
+  const body =
+    file === "-" ? await new Response(context.openInput()).blob() : await openAsBlob(file);
+  return client.createImport(
+    body,
+    {
+      type,
+      id,
+      sheet: workbook?.sheet,
+      header,
+      key,
+      callbackUrl,
+      then,
+      unknownColumns,
+      maxErrors,
+      dryRun: dryRun ? "true" : "false",
+      mapping: mapping && JSON.stringify(mapping),
+      options: options && JSON.stringify(options),
+      contentType: xlsxMediaType,
+    },
+    { idempotencyKey: id, signal },
+  );
+}
+
+const contentTypes = { csv: "text/csv", ndjson: "application/x-ndjson" } as const;
+
+function splitFile(
+  source: AsyncIterable<Uint8Array>,
+  { format, delimiter, encoding }: ImportSettings["definition"],
+  partBytes: number,
+) {
+  if (format === "ndjson") return splitNdjson(source, { partBytes });
+  return splitCsv(source, {
+    partBytes,
+    ...(delimiter === undefined ? {} : { delimiter }),
+    ...(encoding === undefined ? {} : { encoding }),
+  });
+}
