@@ -352,6 +352,42 @@ test("the jobs that a handler enqueues may have callback URLs, within the webhoo
   consumer = await _startConsumer(world, { env });
 });
 
+test("the job of a schedule is reported to its callback URL while the webhook permits it", async () => {
+  const { id: webhook } = await _create("callbacks", { events: ["callback"] });
+  await world.sql`update webhooks set updated_at = now() + interval '1 h' where id = ${webhook}`;
+  const urls = ["/callbacks/run", "/elsewhere/run"].map((path) => receiver.base + path);
+  for (const [index, callbackUrl] of urls.entries()) {
+    const definition = {
+      everyMs: 86_400_000,
+      timeZone: "UTC",
+      overlap: "skip",
+      misfire: "catch-up",
+      job: { type: "echo", data: { message: "again" }, callbackUrl },
+    };
+    await world.sql`
+      insert into schedules (tenant, name, id, type, definition, source, next_at)
+      values ('default', ${`run-${index}`}, ${Bun.randomUUIDv7()}, 'echo', ${world.sql.json(definition)}, 'api', now() - interval '1 s')`;
+  }
+  await _until(() => receiver.on("/callbacks/run").length === 1);
+  const runs = await _until(async () => {
+    const rows = await world.sql`select last_run from schedules order by name`;
+    return rows.every((row) => row["last_run"] !== null) && rows.map((row) => row["last_run"]);
+  });
+  expect(runs).toMatchObject([
+    { outcome: "created", reason: null, detail: null },
+    { outcome: "created", reason: "callback", detail: expect.stringContaining("not reported") },
+  ]);
+  const jobs = await world.sql`
+    select callback_url, callback_webhook, run_at >= created_at + interval '1 s' as waited from jobs
+    where schedule is not null order by schedule`;
+  expect([...jobs]).toEqual([
+    // The webhook is new: consumers may not know it yet.
+    { callback_url: urls[0], callback_webhook: webhook, waited: true },
+    { callback_url: null, callback_webhook: null, waited: null },
+  ]);
+  await world.sql`delete from schedules`;
+});
+
 test("a callback URL that the webhook does not permit any more gets no request", async () => {
   const { id } = await _create("moved", { events: ["callback"] });
   const job = await _acceptWithCallback("/moved/1", {

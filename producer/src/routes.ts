@@ -53,6 +53,7 @@ export function createRoutes(deps: RoutesDeps): HandledRoute[] {
       maxSchedules: config.MAX_SCHEDULES,
       enqueue,
       secretKeys,
+      findCallbacks: deps.findCallbacks,
     }),
     ...feedRoutes({ api, reads, enqueue, secretKeys }),
     ...jobTypeRoutes({

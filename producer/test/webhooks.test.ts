@@ -332,6 +332,34 @@ describe("callback URLs", () => {
     );
   });
 
+  test("are kept with a schedule, and each run checks the webhooks again", async () => {
+    await _put("orders", { url: "https://example.org/hook", events: ["callback"] });
+    await stores.sql`update webhooks set updated_at = now() - interval '1 min'`;
+    const path = "/v1/schedules/nightly";
+    const _save = (callbackUrl: string, key = writer) =>
+      _send("PUT", path, { cron: "30 2 * * *", job: echo({ callbackUrl }) }, { key });
+    const { key } = await _issue(stores, ["jobs:write", "jobs:read"]);
+    _expectProblem(await _save(url, key), "insufficient-scope");
+    const saved = await _save(`${url}?token=abc`);
+    expect(saved.status, saved.text).toBe(201);
+    expect(saved.body.job.callbackUrl).toBe(`${url}?[secret]`);
+    for (const other of ["https://example.org/hooks", saved.body.job.callbackUrl]) {
+      const { errors } = _expectProblem(await _save(other), "invalid-schedule");
+      expect(errors?.map(({ pointer }) => pointer)).toEqual(["/job/callbackUrl"]);
+    }
+    const _run = async () => {
+      const { status, body } = await _ask(`${path}/run`, undefined, key);
+      expect(status).toBe(201);
+      const [job] = await stores.sql`select callback_url from jobs where id = ${body.id}`;
+      const { lastRun } = (await _send("GET", path, undefined, { key })).body;
+      expect(lastRun).toMatchObject({ outcome: "created", jobId: body.id });
+      return [job!["callback_url"], lastRun.reason];
+    };
+    expect(await _run()).toEqual([`${url}?token=abc`, null]);
+    await _send("DELETE", "/v1/webhooks/orders");
+    expect(await _run()).toEqual([null, "callback"]);
+  });
+
   test("wait until every process knows a new webhook", async () => {
     await _put("orders", { url: "https://example.org/", events: ["callback"] });
     const accepted = await _ask("/v1/jobs", echo({ callbackUrl: url }));

@@ -99,7 +99,8 @@ async function insertPlanned(tx: ISql, batch: Batch, removeWaiting: RemoveWaitin
   for (const [index, plan] of planned.entries()) {
     const outcome = outcomes[index];
     if (outcome?.status !== "duplicate") continue;
-    plan.run = { ...plan.run, outcome: "duplicate", jobId: outcome.job.id };
+    const { id: jobId } = outcome.job;
+    plan.run = { ...plan.run, outcome: "duplicate", jobId, reason: null, detail: null };
     plan.job = undefined;
   }
 }

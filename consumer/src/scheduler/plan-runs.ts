@@ -9,6 +9,12 @@ import type { DueSchedule, RecordedRun } from "@toril/contract/engine/schedules/
 import { createScheduledJobId } from "@toril/contract/engine/jobs/enqueue/job-id";
 import { toFireTimes } from "@toril/contract/engine/schedules/fire-times";
 import { openTemplate } from "@toril/contract/engine/schedules/template";
+import {
+  type CallbackReceiver,
+  explainRun,
+  knownAfterMs,
+  readReceiversByTenant,
+} from "@toril/contract/engine/webhooks/callbacks";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { ISql } from "postgres";
 
@@ -36,6 +42,14 @@ interface Due {
   isSkipped: boolean;
 }
 
+/** What the ledger has for the schedules of a transaction. */
+interface Found {
+  /** Whether jobs are pending, by id. */
+  existing: ReadonlyMap<string, boolean>;
+  /** By tenant. */
+  receivers: ReadonlyMap<string, CallbackReceiver[]>;
+}
+
 /** Maximum time to block the event loop. */
 const sliceMs = 10;
 
@@ -53,11 +67,13 @@ export async function planRuns(
     await yieldToEventLoop();
   }
   const dues = planned.filter((entry) => "scheduledFor" in entry);
-  const existing =
-    dues.length === 0 ? new Map<string, boolean>() : await findExistingJobs(tx, dues);
+  const found: Found = {
+    existing: dues.length === 0 ? new Map() : await findExistingJobs(tx, dues),
+    receivers: await readReceiversByTenant(tx, findTenantsWithCallbacks(dues)),
+  };
   const plans: Plan[] = [];
   for (const entry of planned) {
-    plans.push("scheduledFor" in entry ? planRun(entry, existing, options) : entry);
+    plans.push("scheduledFor" in entry ? planRun(entry, found, options) : entry);
     await yieldToEventLoop();
   }
   return plans;
@@ -105,9 +121,14 @@ async function findExistingJobs(tx: ISql, dues: readonly Due[]): Promise<Map<str
   return new Map(rows.map(({ id, isPending }) => [id, isPending]));
 }
 
+function findTenantsWithCallbacks(dues: readonly Due[]): string[] {
+  const withCallbacks = dues.filter(({ schedule }) => schedule.definition.job.callbackUrl);
+  return [...new Set(withCallbacks.map(({ schedule: { tenant } }) => tenant))];
+}
+
 function planRun(
   { schedule, scheduledFor, jobId, next, isSkipped }: Due,
-  existing: ReadonlyMap<string, boolean>,
+  { existing, receivers: ofTenants }: Found,
   { jobTypes, secretKeys }: PlanOptions,
 ): Plan {
   const { tenant, name, id, definition, lastJobId, deferredFireTime, quotaKey, now } = schedule;
@@ -137,13 +158,32 @@ function planRun(
   if (opened.status === "invalid") {
     return plan({ outcome: "failed", reason: "invalid", detail: opened.detail });
   }
-  const origin = { tenant, schedule: name, id: jobId, quotaKey: quotaKey ?? undefined };
+  const receivers = ofTenants.get(tenant) ?? [];
+  const origin = {
+    tenant,
+    schedule: name,
+    id: jobId,
+    quotaKey: quotaKey ?? undefined,
+    callbacks: { receivers, isOptional: true },
+  };
   const created = createNewJob(ofTenant, opened.job, origin, secretKeys);
   if (created.status === "refused") {
     return plan({ outcome: "failed", reason: "invalid", detail: created.detail ?? created.kind });
   }
+  const job = startWhenKnown(created.job, receivers);
   const replaces = definition.overlap === "replace" ? pending : undefined;
-  return { ...plan({ outcome: "created", jobId }), job: created.job, replaces };
+  return { ...plan({ outcome: "created", jobId, ...explainRun(opened.job, job) }), job, replaces };
+}
+
+/** Delays a job with a callback while consumers may not know its webhook yet; the other schedules need not wait. */
+function startWhenKnown(job: NewJob, receivers: readonly CallbackReceiver[]): NewJob {
+  const { callback, expiresAt } = job;
+  if (!receivers.some(({ id, isNew }) => isNew && id === callback?.webhook)) return job;
+  return {
+    ...job,
+    runAt: new Date(Date.now() + knownAfterMs),
+    expiresAt: expiresAt && new Date(expiresAt.getTime() + knownAfterMs),
+  };
 }
 
 /** Plan for a schedule that Postgres or this version cannot process. */

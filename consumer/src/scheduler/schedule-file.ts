@@ -14,6 +14,8 @@ import {
 } from "@toril/contract/engine/schedules/schedule-ledger";
 import { openTemplate } from "@toril/contract/engine/schedules/template";
 
+const tenant = defaultTenant;
+
 /**
  * Parses a schedule file, YAML or JSON: names with definitions as in `PUT /v1/schedules/{name}`.
  * @throws ConfigError with the line and field of every error
@@ -43,7 +45,9 @@ export function parseScheduleFile(
       addError(base + unstorable.pointer, unstorable.detail);
       continue;
     }
-    const checked = checkDefinition(jobTypes, value, defaultTenant, keys);
+    // Webhooks may be registered later, and each run checks the callback URL.
+    const callbacks = { receivers: [], isOptional: true };
+    const checked = checkDefinition(jobTypes, value, { tenant, callbacks }, keys);
     if (checked.status === "ok") file.set(name, checked.definition);
     else for (const { pointer, detail } of checked.errors) addError(base + pointer, detail);
   }
@@ -82,8 +86,6 @@ function getName(key: unknown) {
 }
 
 export type ScheduleFile = ReadonlyMap<string, ScheduleDefinition>;
-
-const tenant = defaultTenant;
 
 /** Replaces the schedules with source `file` by those in the file. Unchanged schedules are not written. */
 export async function applyFile(

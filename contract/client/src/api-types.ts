@@ -1043,6 +1043,11 @@ export interface components {
             /** @description Maximum number of attempts; default: that of the job type (3 unless the type sets another) */
             attempts?: number;
             backoff?: components["schemas"]["Backoff"];
+            /**
+             * Format: uri
+             * @description Where the end is reported, once, as to a webhook. A webhook with the event `callback` must permit it, and the API key needs the scope `jobs:callback`
+             */
+            callbackUrl?: string;
             data?: components["schemas"]["AnyData"];
             /** @description Deduplication key: while a job of this type and key is pending, enqueueing returns that job */
             key?: string;
@@ -1808,8 +1813,8 @@ export interface components {
              * @enum {string}
              */
             outcome: "created" | "duplicate" | "skipped" | "deferred" | "failed";
-            /** @description overlap: the previous job was still pending. misfire: no consumer was running. quota: a quota of the API key that wrote the schedule was exceeded. invalid: the job is no longer valid */
-            reason: ("overlap" | "misfire" | "quota" | "invalid") | null;
+            /** @description overlap: the previous job was still pending. misfire: no consumer was running. quota: a quota of the API key that wrote the schedule was exceeded. invalid: the job is no longer valid. callback: no webhook permits the `callbackUrl` any more; the job was created without it */
+            reason: ("overlap" | "misfire" | "quota" | "invalid" | "callback") | null;
             /**
              * Format: date-time
              * @description The fire time; null for a manual run

@@ -122,8 +122,8 @@ export const requestOptions = {
   callbackUrl: CallbackUrl.optional(),
 };
 
-const { delayMs: _, runAt: __, expiresAt: ___, callbackUrl: ____, ...template } = requestOptions;
-/** The options of a job that a schedule enqueues, which cannot have fixed times or a callback URL. */
+const { delayMs: _, runAt: __, expiresAt: ___, ...template } = requestOptions;
+/** The options of a job that a schedule enqueues, which cannot have fixed times. */
 export const templateOptions = template;
 
 /** The changes of a job that is not active. Omitted fields are not changed. */

@@ -116,11 +116,14 @@ export const ScheduleRun = z
     jobId: z.uuid().nullable().meta({
       description: "ID of the created job, or of the pending job that prevented it",
     }),
-    reason: z.union([z.enum(["overlap", "misfire", "quota", "invalid"]), z.null()]).meta({
-      description:
-        "overlap: the previous job was still pending. misfire: no consumer was running. quota: a quota of the API key that wrote " +
-        "the schedule was exceeded. invalid: the job is no longer valid",
-    }),
+    reason: z
+      .union([z.enum(["overlap", "misfire", "quota", "invalid", "callback"]), z.null()])
+      .meta({
+        description:
+          "overlap: the previous job was still pending. misfire: no consumer was running. quota: a quota of the API key that wrote " +
+          "the schedule was exceeded. invalid: the job is no longer valid. callback: no webhook permits the `callbackUrl` any more; the " +
+          "job was created without it",
+      }),
     detail: z.string().nullable(),
   })
   .meta({ id: "ScheduleRun" });

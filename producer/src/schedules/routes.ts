@@ -8,6 +8,7 @@ import { checkDefinition, checkPreviewed } from "@toril/contract/engine/schedule
 import { previewFireTimes } from "@toril/contract/engine/schedules/fire-times";
 import { toSchedule } from "@toril/contract/engine/schedules/schedule-ledger";
 import { openTemplate } from "@toril/contract/engine/schedules/template";
+import { explainRun } from "@toril/contract/engine/webhooks/callbacks";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import { readJson } from "../http/body.ts";
 import { findJobType, getOrigin, requirePermitted } from "../http/caller.ts";
@@ -17,6 +18,7 @@ import { ProblemError } from "../http/problem.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import { handle, type HandledRoute } from "../http/route.ts";
 import { redactSchedule } from "../jobs/shown-data.ts";
+import { type FindCallbacks, findReceivers } from "../webhooks/find-callbacks.ts";
 import { createScheduleStore, ScheduleChanged, type ScheduleStoreDeps } from "./schedule-store.ts";
 import {
   requireVisibleSchedule,
@@ -29,10 +31,11 @@ export interface ScheduleRoutesDeps extends Omit<ScheduleStoreDeps, "keys"> {
   api: Api;
   enqueue: Enqueue;
   secretKeys: KeyRing | undefined;
+  findCallbacks: FindCallbacks;
 }
 
 export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
-  const { api, enqueue, secretKeys } = deps;
+  const { api, enqueue, secretKeys, findCallbacks, reads } = deps;
   const schedules = createScheduleStore({ ...deps, keys: secretKeys });
 
   return [
@@ -42,7 +45,9 @@ export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
       const value = await readJson(c.env, limits.bodyBytes, c.env.quota);
       await loadType(c.env, value);
       const { jobTypes } = c.env;
-      const checked = checkDefinition(jobTypes, value, tenant, secretKeys);
+      const { callbackUrl } = getFields(getFields(value).job);
+      const callbacks = callbackUrl === undefined ? undefined : await findCallbacks(c.env);
+      const checked = checkDefinition(jobTypes, value, { tenant, callbacks }, secretKeys);
       if (checked.status === "refused") {
         throw new ProblemError(checked.kind, checked.detail, checked.errors);
       }
@@ -123,12 +128,15 @@ export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
         requirePreconditions(c.env.request, row.version);
         const opened = openTemplate(jobTypes, row.definition.job, row.id, secretKeys);
         if (opened.status === "invalid") throw new ProblemError("invalid-schedule", opened.detail);
-        const made = createNewJob(jobTypes, opened.job, { ...caller, schedule: name }, secretKeys);
+        const isReported = opened.job.callbackUrl !== undefined;
+        const receivers = isReported ? await findReceivers(reads, tenant) : [];
+        const origin = { ...caller, schedule: name, callbacks: { receivers, isOptional: true } };
+        const made = createNewJob(jobTypes, opened.job, origin, secretKeys);
         if (made.status === "refused") {
           const kind = made.kind === "unstorable-secret" ? made.kind : "invalid-schedule";
           throw new ProblemError(kind, made.detail, made.errors);
         }
-        const recordRun = schedules.recordRun(row);
+        const recordRun = schedules.recordRun(row, explainRun(opened.job, made.job));
         const alongside: BulkRequest["alongside"] = async (tx, accepted) => {
           await recordRun(tx, accepted);
           for (const entry of accepted) {
@@ -186,7 +194,7 @@ async function loadType(context: RequestContext, definition: unknown): Promise<v
   if (typeof type === "string") await findJobType(context, type);
 }
 
-function getFields(value: unknown): { job?: unknown; type?: unknown } {
+function getFields(value: unknown): { job?: unknown; type?: unknown; callbackUrl?: unknown } {
   return typeof value === "object" && value !== null ? value : {};
 }
 

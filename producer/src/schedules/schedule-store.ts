@@ -17,6 +17,7 @@ import {
   type WrittenSchedule,
 } from "@toril/contract/engine/schedules/schedule-ledger";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
+import type { ScheduleRun } from "@toril/contract/api/schedule";
 import { recordRuns } from "@toril/contract/engine/schedules/schedule-runs";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { ISql } from "postgres";
@@ -52,7 +53,10 @@ export interface ScheduleStore {
    * Records a manual run in the transaction that records its job. Throws `ScheduleChanged` if the schedule has a newer
    * version.
    */
-  recordRun(schedule: ScheduleRow): NonNullable<BulkRequest["alongside"]>;
+  recordRun(
+    schedule: ScheduleRow,
+    explained: Pick<ScheduleRun, "reason" | "detail">,
+  ): NonNullable<BulkRequest["alongside"]>;
 }
 
 /** Thrown to roll a transaction back. */
@@ -84,13 +88,14 @@ export function createScheduleStore(deps: ScheduleStoreDeps): ScheduleStore {
     delete: (tenant, name, check, alongside) =>
       ledger.run(tenant, (sql) => deleteSchedule(sql, { tenant, name }, check, alongside)),
     recordRun:
-      (schedule) =>
+      (schedule, explained) =>
       async (sql, [accepted]) => {
         if (accepted === undefined) return;
         const { id, outcome, createdAt } = accepted.job;
-        const unset = { scheduledFor: null, reason: null, detail: null };
-        const at = outcome === "created" ? createdAt : new Date().toISOString();
-        const run = { ...unset, at, outcome, jobId: id };
+        const isNew = outcome === "created";
+        const at = isNew ? createdAt : new Date().toISOString();
+        const { reason, detail } = isNew ? explained : { reason: null, detail: null };
+        const run = { scheduledFor: null, at, outcome, jobId: id, reason, detail };
         if ((await recordRuns(sql, [{ schedule, run }])) === 0) throw new ScheduleChanged();
       },
   };

@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import {
   awaitCallbackReceivers,
+  type CallbackReceiver,
   type Callbacks,
   readCallbackReceivers,
 } from "@toril/contract/engine/webhooks/callbacks";
@@ -14,12 +15,15 @@ export type FindCallbacks = (context: RequestContext, url?: string) => Promise<C
 export function createFindCallbacks(reads: Reads): FindCallbacks {
   return async (context, url) => {
     requireScope(context, "jobs:callback");
-    const { tenant } = context.principal;
-    const receivers = await awaitCallbackReceivers(() =>
-      reads.run(tenant, (sql) => readCallbackReceivers(sql, tenant)),
-    );
-    return { receivers, url };
+    return { receivers: await findReceivers(reads, context.principal.tenant), url };
   };
+}
+
+/** Reads which callback URLs the webhooks of a tenant permit. */
+export function findReceivers(reads: Reads, tenant: string): Promise<CallbackReceiver[]> {
+  return awaitCallbackReceivers(() =>
+    reads.run(tenant, (sql) => readCallbackReceivers(sql, tenant)),
+  );
 }
 
 /** Whether the JSON of a request may name a callback URL. */

@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import { createNewJob } from "../jobs/enqueue/new-job.ts";
+import { createNewJob, type Origin } from "../jobs/enqueue/new-job.ts";
 import type { JobTemplate } from "../../api/job-request.ts";
 import type { FieldError } from "../../api/json/json.ts";
 import { fieldErrors, type ProblemKind } from "../../api/problem.ts";
@@ -15,11 +15,11 @@ export type CheckedDefinition =
   | { status: "ok"; definition: ScheduleDefinition }
   | { status: "refused"; kind: ProblemKind; detail?: string | undefined; errors: FieldError[] };
 
-/** Validates a schedule definition; its job is validated as if enqueued now. */
+/** Validates a schedule definition; its job is validated as if enqueued now by `origin`. */
 export function checkDefinition(
   jobTypes: JobTypeRegistry,
   value: unknown,
-  tenant: string,
+  origin: Pick<Origin, "tenant" | "callbacks">,
   keys: KeyRing | undefined,
 ): CheckedDefinition {
   const parsed = jobTypes.schemas.ScheduleDefinition.safeParse(value);
@@ -29,7 +29,7 @@ export function checkDefinition(
   }
   const shown = findShown(jobTypes, parsed.data.job);
   if (shown.length > 0) return { status: "refused", kind: "invalid-schedule", errors: shown };
-  const made = createNewJob(jobTypes, parsed.data.job, { tenant }, keys);
+  const made = createNewJob(jobTypes, parsed.data.job, origin, keys);
   if (made.status === "ok") return { status: "ok", definition: parsed.data };
   const { kind, detail, errors: jobErrors = [{ pointer: "", detail: detail ?? "" }] } = made;
   return {
@@ -41,14 +41,17 @@ export function checkDefinition(
 }
 
 /** Rejects a definition that was read from the API: its secrets are redacted. */
-function findShown(jobTypes: JobTypeRegistry, { type, data }: JobTemplate): FieldError[] {
+function findShown(jobTypes: JobTypeRegistry, job: JobTemplate): FieldError[] {
+  const { type, data, callbackUrl } = job;
   const secrets = jobTypes.find(type)?.findSecrets?.(data) ?? [];
-  return secrets
+  const pointers = secrets
     .filter(({ holder, name }) => holder[name] === secretShown)
-    .map(({ pointer }) => ({
-      pointer: `/job/data${pointer}`,
-      detail: "The redacted placeholder was sent instead of the secret.",
-    }));
+    .map(({ pointer }) => `/data${pointer}`);
+  if (callbackUrl?.endsWith(`?${secretShown}`)) pointers.push("/callbackUrl");
+  return pointers.map((pointer) => ({
+    pointer: `/job${pointer}`,
+    detail: "The redacted placeholder was sent instead of the secret.",
+  }));
 }
 
 export type CheckedTiming =

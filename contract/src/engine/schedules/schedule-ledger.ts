@@ -4,6 +4,7 @@ import { createJobId } from "../jobs/enqueue/job-id.ts";
 import type { KeyRing } from "../secrets/key-ring.ts";
 import type { JobTypeRegistry } from "../../api/registry.ts";
 import type { Schedule, ScheduleDefinition, Timing } from "../../api/schedule.ts";
+import { toShownUrl } from "../webhooks/callbacks.ts";
 import { toFireTimes } from "./fire-times.ts";
 import { sealTemplate, showTemplate } from "./template.ts";
 
@@ -198,6 +199,7 @@ export function scheduleColumns(sql: ISql) {
 export function toSchedule(jobTypes: JobTypeRegistry, row: ScheduleRow): Schedule {
   const { cron, everyMs, timeZone, from, until, overlap, misfire, description, job } =
     row.definition;
+  const { callbackUrl } = job;
   return {
     name: row.name,
     cron: cron ?? null,
@@ -208,7 +210,10 @@ export function toSchedule(jobTypes: JobTypeRegistry, row: ScheduleRow): Schedul
     overlap,
     misfire,
     description: description ?? null,
-    job: { ...showTemplate(jobTypes, job) },
+    job: {
+      ...showTemplate(jobTypes, job),
+      ...(callbackUrl === undefined ? {} : { callbackUrl: toShownUrl(callbackUrl) }),
+    },
     source: row.source,
     paused: row.paused,
     nextAt: row.nextAt?.toISOString() ?? null,

@@ -9,6 +9,7 @@ import { openData, redactData, sealData } from "../secrets/secret-data.ts";
 export interface StoredTemplate {
   type: string;
   data: unknown;
+  callbackUrl?: string | undefined;
 }
 
 /** A definition as stored, with encrypted secrets. */

@@ -168,7 +168,8 @@ function getCallback(
   const url = callbackUrl ?? callbacks?.url;
   if (url === undefined) return null;
   const receiver = callbacks && findJobReceiver(callbacks, url, { type, queue, labels });
-  return receiver === undefined ? "not-permitted" : { url, webhook: receiver.id };
+  if (receiver !== undefined) return { url, webhook: receiver.id };
+  return callbacks?.isOptional ? null : "not-permitted";
 }
 
 /** Redacts the data, so that no secret becomes a search term. */
