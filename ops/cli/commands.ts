@@ -22,6 +22,7 @@ import {
 } from "./import/imports-commands.ts";
 import { cancelJobs, promoteJobs, retryJobs } from "./jobs/change-jobs.ts";
 import { enqueue } from "./jobs/enqueue.ts";
+import { createGraph, showGraph } from "./jobs/graph-commands.ts";
 import { getJob, listJobs } from "./jobs/read-jobs.ts";
 import { tail } from "./jobs/tail.ts";
 import { revokeKey, rotateKey } from "./keys/change-key.ts";
@@ -77,6 +78,10 @@ export const commands: Commands = Object.assign({}, ...Object.values(sections)) 
 
 /** Commands of two words: `toril <group> <command>`. */
 export const groups: Readonly<Record<string, Group>> = {
+  graph: {
+    summary: "jobs that wait for other jobs",
+    commands: { create: createGraph, show: showGraph },
+  },
   imports: {
     summary: "imports of files, and their rejected rows",
     commands: {

@@ -149,6 +149,36 @@ test("tail ends at Ctrl-C with the reason of the signal", async () => {
   await expect(tail).rejects.toThrow("interrupted");
 });
 
+test("a graph is enqueued from a file and shown with its children", async () => {
+  const echo = (message: string, failures?: number) => ({
+    type: "echo",
+    attempts: 1,
+    data: { message, failures },
+  });
+  const path = join(dir, "graph.json");
+  const children = [
+    { job: echo("a") },
+    { job: echo("b", 1), onFailure: "ignoreDependencyOnFailure" },
+  ];
+  writeFileSync(path, JSON.stringify({ job: echo("root"), children }));
+  const created = await toril(`graph create ${path} --wait 60s --json`);
+  expect(created, created.errors).toMatchObject({ code: 0, json: { status: "completed" } });
+  const { id } = created.json as JobDetail;
+  const { output } = await toril(`graph show ${id}`);
+  expect(output).toMatch(/^children +2: 1 completed, 1 dead$/m);
+  expect(output).toMatch(/^[-\da-f]{36} +echo +default +completed +1\/1 /m);
+  const dead = (await toril(`graph show ${id} --status dead --json`)).json;
+  expect(dead).toMatchObject({ job: { id }, items: [{ status: "dead" }], next: null });
+
+  const failing = JSON.stringify({ job: echo("root"), children: [{ job: echo("c", 1) }] });
+  expect((await toril("graph create - --wait 60s", failing)).code).toBe(1);
+  const invalid = await toril("graph create -", JSON.stringify({ job: echo("root") }));
+  expect(invalid.code).toBe(2);
+  expect(invalid.errors).toContain("/children");
+  expect((await toril(`graph create ${dir}/none.json`)).code).toBe(2);
+  expect((await toril(`graph show ${unknownId}`)).code).toBe(3);
+});
+
 test("queues are listed, paused and resumed", async () => {
   const { items } = (await toril("queues --json")).json as QueueList;
   const { name } = items[0]!;

@@ -1,11 +1,13 @@
-import { JobNotCompletedError, type JobOptions } from "@toril/client";
+import { type AcceptedJob, JobNotCompletedError, type JobOptions } from "@toril/client";
 import {
   type Command,
+  type CommandContext,
   getOperand,
   parseChoice,
   parseDuration,
   parseList,
   parseNumber,
+  type Options,
   type ParsedArguments,
 } from "../command.ts";
 import { connect, connectionOptions } from "../connection/connect.ts";
@@ -13,6 +15,16 @@ import { exitCodes } from "../output/exit-codes.ts";
 import { printResult } from "../output/print-result.ts";
 import { readJson } from "../output/read-input.ts";
 import { renderJob } from "./render-job.ts";
+
+/** Options of the commands that enqueue. */
+export const writeOptions: Options = {
+  "idempotency-key": {
+    value: "K",
+    help: "a repeated command with this key creates no second job",
+  },
+  wait: { value: "60s", help: "wait for the end of the job; exit code 1 unless it completes" },
+  ...connectionOptions,
+};
 
 export const enqueue: Command = {
   summary: "enqueue a job; prints its id",
@@ -28,17 +40,12 @@ export const enqueue: Command = {
     attempts: { value: "N", help: "maximum number of attempts" },
     timeout: { value: "30s", help: "maximum duration of one attempt" },
     labels: { value: "A,B", help: "labels by which the job can be found" },
-    "idempotency-key": {
-      value: "K",
-      help: "a repeated command with this key creates no second job",
-    },
-    wait: { value: "60s", help: "wait for the end of the job; exit code 1 unless it completes" },
-    ...connectionOptions,
+    ...writeOptions,
   },
   async run(parsed, context) {
     const { options } = parsed;
     const jobOptions = parseJobOptions(parsed);
-    const timeoutMs = parseOptionalDuration("wait", options["wait"]);
+    const timeoutMs = parseWait(parsed);
     const data = await readJson("data", options["data"] ?? "{}", context);
     const client = connect(parsed, context);
     const { signal } = context;
@@ -49,19 +56,36 @@ export const enqueue: Command = {
       if (accepted.outcome === "duplicate") context.inform("A pending job has this key.");
       return printResult(parsed, context, accepted, () => accepted.id);
     }
-    context.inform(`enqueued ${accepted.id}`);
-    const ended = await client.waitForResult(accepted.id, { timeoutMs, signal }).then(
-      () => true,
-      (error: unknown) => {
-        if (error instanceof JobNotCompletedError) return false;
-        throw error;
-      },
-    );
-    const job = await client.getJob(accepted.id, { signal });
-    printResult(parsed, context, job, (style) => renderJob(job, style));
-    return ended ? exitCodes.ok : exitCodes.failed;
+    return printEnded(parsed, context, accepted, timeoutMs);
   },
 };
+
+/** Waits until a job that was enqueued has ended, and prints it. Returns the exit code. */
+export async function printEnded(
+  parsed: ParsedArguments,
+  context: CommandContext,
+  { id }: Pick<AcceptedJob, "id">,
+  timeoutMs: number,
+): Promise<number> {
+  const { signal } = context;
+  const client = connect(parsed, context);
+  context.inform(`enqueued ${id}`);
+  const isCompleted = await client.waitForResult(id, { timeoutMs, signal }).then(
+    () => true,
+    (error: unknown) => {
+      if (error instanceof JobNotCompletedError) return false;
+      throw error;
+    },
+  );
+  const job = await client.getJob(id, { signal });
+  printResult(parsed, context, job, (style) => renderJob(job, style));
+  return isCompleted ? exitCodes.ok : exitCodes.failed;
+}
+
+/** Returns how long to wait for the end of the job; undefined: not at all. */
+export function parseWait({ options }: ParsedArguments): number | undefined {
+  return parseOptionalDuration("wait", options["wait"]);
+}
 
 function parseJobOptions(parsed: ParsedArguments): JobOptions {
   const { options } = parsed;

@@ -11,10 +11,10 @@ import { connect, connectionOptions } from "../connection/connect.ts";
 import { printResult } from "../output/print-result.ts";
 import { renderJob, renderJobs } from "./render-job.ts";
 
-const statuses = ["pending", "completed", "dead", "cancelled", "expired"] as const;
+export const statuses = ["pending", "completed", "dead", "cancelled", "expired"] as const;
 const states = ["waiting", "delayed", "prioritized", "active"] as const;
 /** Maximum of one page, and of one command: a longer list is read with `--cursor`. */
-const maxLimit = 500;
+export const maxLimit = 500;
 
 export const getJob: Command = {
   summary: "print a job with its attempts",

@@ -37,6 +37,7 @@ export function renderJob(job: Job | JobDetail, style: Style): string {
     ["settled", job.settledAt],
     ["import", job.importId],
     ["schedule", job.schedule],
+    ["children", "children" in job ? renderCounts(job.children) : null],
     ["progress", toJson(job.progress)],
     ["data", toJson(job.data)],
     ["result", toJson(job.result)],
@@ -55,6 +56,14 @@ export function renderJob(job: Job | JobDetail, style: Style): string {
     ]),
   );
   return `${fields}\n\n${attempts}`;
+}
+
+/** Renders how many of the jobs that a job waits for have which status: `3: 1 pending, 2 completed`. */
+function renderCounts(children: JobDetail["children"]): string | null {
+  if (children === null) return null;
+  const { total, import: _, ...statuses } = children;
+  const counts = Object.entries(statuses).filter(([, count]) => count > 0);
+  return [total, counts.map(([status, count]) => `${count} ${status}`).join(", ")].join(": ");
 }
 
 /** Formats an ISO time to seconds, in UTC. */

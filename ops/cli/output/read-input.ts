@@ -23,22 +23,30 @@ export async function readJson(
   text: string,
   context: CommandContext,
 ): Promise<unknown> {
-  const json = await readText(option, text, context);
+  const name = `--${option}`;
+  if (text === "-") return parse(name, await readAll(context));
+  return parse(name, text.startsWith("@") ? readFile(name, text.slice(1)) : text);
+}
+
+/** As `readJson`, for an operand: a path, or `-` for standard input. */
+export async function readJsonFile(file: string, context: CommandContext): Promise<unknown> {
+  return parse(file, file === "-" ? await readAll(context) : readFile(file, file));
+}
+
+function parse(name: string, json: string): unknown {
   const parsed = parseJson(new TextEncoder().encode(json));
   if (parsed.status === "ok") return parsed.value;
   const reason =
     parsed.status === "malformed"
       ? parsed.detail
       : `${parsed.error.pointer} ${parsed.error.detail}`;
-  throw new UsageError(`--${option} is not acceptable JSON: ${reason.trim()}`);
+  throw new UsageError(`${name} is not acceptable JSON: ${reason.trim()}`);
 }
 
-async function readText(option: string, text: string, context: CommandContext): Promise<string> {
-  if (text === "-") return readAll(context);
-  if (!text.startsWith("@")) return text;
+function readFile(name: string, path: string): string {
   try {
-    return readFileSync(text.slice(1), "utf8");
+    return readFileSync(path, "utf8");
   } catch (error) {
-    throw new UsageError(`--${option}: ${(error as Error).message}`, { cause: error });
+    throw new UsageError(`${name}: ${(error as Error).message}`, { cause: error });
   }
 }
