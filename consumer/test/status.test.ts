@@ -68,6 +68,12 @@ test("the status server reports readiness, and metrics of attempts", async () =>
 });
 
 test("the status server reports metrics of the reconciler while this process leads", async () => {
+  const { id } = await world.record({ type: "echo", data: { message: "p" }, delayMs: 3_600_000 });
+  const child = await world.record({ type: "echo", data: { message: "c" }, delayMs: 3_600_000 });
+  await world.sql`
+    update jobs set waiting_children = true, created_at = now() - interval '1 h' where id = ${id}`;
+  await world.sql`
+    update jobs set parent_id = ${id}, on_failure = 'failParentOnFailure' where id = ${child.id}`;
   await using postgres = await _startProxy(world.databaseUrl);
   await using consumer = await _startConsumer(
     { ...world, databaseUrl: postgres.url },
@@ -78,14 +84,17 @@ test("the status server reports metrics of the reconciler while this process lea
   const until = (line: RegExp) => _until(async () => line.test(await metrics()));
   await until(/^toril_reconciler_leading 1$/m);
   await until(/^toril_reconcile_pass_seconds_count [1-9]/m);
+  await until(/^toril_graph_waiting_parents 1$/m);
   const leading = await metrics();
   expect(leading).toMatch(/^toril_ledger_pending_jobs \d+$/m);
   expect(leading).toMatch(/^toril_reconciled_jobs_total\{action="redispatched"\} \d+$/m);
   expect(leading).toMatch(/^toril_reconcile_last_pass_timestamp_seconds \d/m);
+  const [, age] = /^toril_graph_oldest_seconds (\S+)$/m.exec(leading) ?? [];
+  expect(Number(age)).toBeWithin(3600, 7200);
 
   postgres.disconnect();
   await until(/^toril_reconciler_leading 0$/m);
-  expect(await metrics()).not.toMatch(/^toril_ledger_pending_jobs \d/m);
+  expect(await metrics()).not.toMatch(/^toril_(ledger_pending_jobs|graph_\w+) \d/m);
   postgres.reconnect();
   await until(/^toril_reconciler_leading 1$/m);
 });

@@ -84,6 +84,15 @@ export const toril: Dashboard = {
           description:
             "Pending: at the last pass of the reconciler. Undispatched: recorded while Redis was unavailable.",
         },
+        {
+          ...graph(
+            "Jobs that wait for their children",
+            "short",
+            query("max(toril_graph_waiting_parents)", "waiting"),
+            query("max(toril_graph_oldest_seconds) / 3600", "age of the oldest, in hours"),
+          ),
+          description: "Parents of graphs, and jobs that wait for a bulk request or an import.",
+        },
       ],
     },
     {

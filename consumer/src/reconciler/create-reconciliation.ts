@@ -46,6 +46,7 @@ export function createReconciliation(deps: ReconciliationDeps): Reconciliation {
   const { remove } = commands;
   const redis = stores.commandRedis;
   const { prefix, databaseUrl } = config;
+  const { onWaiting, ...reconcileMetrics } = createReconcileMetrics(metrics.registry);
 
   const resources = new AsyncDisposableStack();
   const reconciler = createReconciler({
@@ -77,6 +78,7 @@ export function createReconciliation(deps: ReconciliationDeps): Reconciliation {
           remove,
         }),
         removeFromRedis: commands.removeFromRedis,
+        onWaiting,
         log,
       }),
       createSettleStockJobs({
@@ -91,7 +93,7 @@ export function createReconciliation(deps: ReconciliationDeps): Reconciliation {
       createSettleStranded({ remove, settler, log }),
     ],
     ...config.reconcile,
-    ...createReconcileMetrics(metrics.registry),
+    ...reconcileMetrics,
     log,
   });
   resources.defer(() => reconciler.close());

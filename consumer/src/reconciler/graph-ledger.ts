@@ -75,6 +75,23 @@ export async function findReadyParents(sql: Sql, limit: number): Promise<string[
   return rows.map(({ id }) => id);
 }
 
+export interface WaitingParents {
+  count: number;
+  /** Age of the oldest, 0 if none waits. */
+  oldestSeconds: number;
+}
+
+/** Counts the jobs that wait for their children or an import. Reads an index, and the oldest row. */
+export async function readWaitingParents(sql: Sql): Promise<WaitingParents | undefined> {
+  const [row] = await sql<WaitingParents[]>`
+    select count(*)::int as count, coalesce((
+      select extract(epoch from now() - created_at)::float8 from jobs
+      where status = 'pending' and waiting_children order by id limit 1
+    ), 0) as "oldestSeconds"
+    from jobs where status = 'pending' and waiting_children`;
+  return row;
+}
+
 /** Whether the row in `jobs` waits for a child, or for an import that is not done. */
 function hasPending(sql: ISql) {
   return sql<[]>`(

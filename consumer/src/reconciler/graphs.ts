@@ -12,8 +12,10 @@ import {
   type GraphEvent,
   readGraphEvents,
   readPendingChildren,
+  readWaitingParents,
   releaseParents,
   removeDependencies,
+  type WaitingParents,
 } from "./graph-ledger.ts";
 import type { Leadership } from "./leadership.ts";
 
@@ -22,6 +24,8 @@ export interface GraphsDeps {
   dispatchGenerations: DispatchGenerations;
   removeFromRedis: RemoveFromRedis;
   everyMs?: number;
+  /** Reports the jobs that wait after they were checked. */
+  onWaiting?(waiting: WaitingParents): void;
   log: Pick<Logger, "warn">;
 }
 
@@ -39,7 +43,7 @@ const parentEnded: JobError = {
  * process is the leader. Failures are handled before their events are deleted: handling one twice changes nothing.
  */
 export function createGraphs(deps: GraphsDeps) {
-  const { settler, dispatchGenerations, removeFromRedis, everyMs = 200, log } = deps;
+  const { settler, dispatchGenerations, removeFromRedis, everyMs = 200, onWaiting, log } = deps;
 
   return async (leadership: Leadership): Promise<void> => {
     const { signal } = leadership;
@@ -143,6 +147,8 @@ export function createGraphs(deps: GraphsDeps) {
         await release(ids, new Map());
         isFull = ids.length === pageSize;
       }
+      const waiting = await leadership.run(readWaitingParents);
+      if (waiting !== undefined && !signal.aborted) onWaiting?.(waiting);
       sweptAt = performance.now();
     }
 

@@ -1,5 +1,6 @@
 import { createCounter } from "@toril/contract/engine/metrics/process-metrics";
 import { Gauge, Histogram, type Registry } from "prom-client";
+import type { WaitingParents } from "./graph-ledger.ts";
 import type { PassReport } from "./reconcile.ts";
 
 const actions = ["redispatched", "postponed", "settled"] as const;
@@ -41,10 +42,19 @@ export function createReconcileMetrics(registry: Registry) {
     help: "Time of the last reconciliation pass",
     registers,
   });
+  const waitingParents = new Gauge({
+    name: "toril_graph_waiting_parents",
+    help: "Jobs that wait for their children or an import, read every 30 s",
+    registers,
+  });
+  const oldestParent = new Gauge({
+    name: "toril_graph_oldest_seconds",
+    help: "Age of the oldest job that waits for its children or an import; 0 if none waits",
+    registers,
+  });
 
   function forget() {
-    pending.remove();
-    lastPass.remove();
+    for (const gauge of [pending, lastPass, waitingParents, oldestParent]) gauge.remove();
   }
 
   forget();
@@ -60,5 +70,9 @@ export function createReconcileMetrics(registry: Registry) {
       for (const action of actions) jobs.inc({ action }, report[action]);
     },
     onPassFailed: () => failures.inc(),
+    onWaiting({ count, oldestSeconds }: WaitingParents) {
+      waitingParents.set(count);
+      oldestParent.set(oldestSeconds);
+    },
   };
 }
