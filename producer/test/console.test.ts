@@ -102,22 +102,30 @@ describe("the session", () => {
     const { pair: Cookie } = await signIn(_bearer(other.key));
     const headers = { Cookie, ...fromConsole };
     const { request, post } = producers[1];
-    const made = await post(_echo(), headers);
+    // These change something, whatever their query says: the last value counts, or the operation has no dry run.
+    const made = await request("/v1/jobs?dryRun=true&dryRun=false", _json(_echo(), headers));
     const path = `/v1/jobs/${made.body.id}`;
     const missing = Bun.randomUUIDv7();
-    await request(path, { method: "DELETE", headers });
+    await request(`${path}?dryRun=true`, { method: "DELETE", headers });
+    await request("/v1/imports?dryRun=true", _json({ type: "echo" }, headers));
     await request(`/v1/jobs/${missing}`, { method: "DELETE", headers });
-    // Neither a dry run nor a program is audited.
-    await request("/v1/jobs?dryRun=true", {
-      ..._json(_echo()),
-      headers: { ...headers, "Content-Type": "application/json" },
-    });
+    // Neither a dry run, valid or not, nor a program is audited.
+    for (const [path, value, isValid] of [
+      ["/v1/jobs?dryRun=true", _echo(), true],
+      ["/v1/jobs?dryRun=true", {}, false],
+      ["/v1/jobs/bulk?dryRun=true", [_echo()], true],
+      ["/v1/imports?type=echo&dryRun=true", [_echo().data], true],
+      ["/v1/dead-letters/redrive", { all: true, dryRun: true }, true],
+    ] as const) {
+      const { status } = await request(path, _json(value, headers));
+      expect([path, status < 300]).toEqual([path, isValid]);
+    }
     await post(_echo(), _bearer(other.key));
     await request("/console/session", { method: "DELETE", headers });
     const wrong = { ..._bearer("toril_wrong"), ...fromConsole };
     await request("/console/session", { method: "POST", headers: wrong });
 
-    const { body } = await request("/v1/audit?limit=6", { headers: _bearer(auditor) });
+    const { body } = await request("/v1/audit?limit=7", { headers: _bearer(auditor) });
     const actor = `key:${other.id}`;
     const session = "/console/session";
     expect(
@@ -131,6 +139,7 @@ describe("the session", () => {
       ["unknown", "signIn", session, "unauthenticated"],
       [actor, "signOut", session, "done"],
       [actor, "cancelJob", `/v1/jobs/${missing}`, "job-not-found"],
+      [actor, "createImport", "/v1/imports", "done"],
       [actor, "cancelJob", path, "done"],
       [actor, "createJob", "/v1/jobs", "done"],
       [actor, "signIn", session, "done"],

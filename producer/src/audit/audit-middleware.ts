@@ -27,7 +27,7 @@ export function isAuditedForConsole(route: AnyRoute): boolean {
 export function createAuditMiddleware(audit: Audit, route: AnyRoute): MiddlewareHandler<AppEnv> {
   const always = isAudited(route);
   return async (c, next) => {
-    if (!always && !(isConsoleRequest(c.req.raw.headers) && mayChange(c.env))) return next();
+    if (!always && !isConsoleRequest(c.req.raw.headers)) return next();
     const trail = beginTrail(audit, c.env, route.operationId);
     c.env.trail = trail;
     await next();
@@ -47,8 +47,4 @@ export function beginTrail(audit: Audit, context: RequestContext, action: string
     address: context.address(),
     requestId,
   });
-}
-
-function mayChange({ request }: RequestContext) {
-  return !/[?&]dryRun=true(&|$)/.test(request.url);
 }

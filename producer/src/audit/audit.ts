@@ -12,7 +12,7 @@ export interface AuditTrail {
    * Call after the response is built. Appends the entry of a request that failed or changed something outside Postgres.
    */
   end(outcome: string): Promise<void>;
-  /** Call if the request changes nothing: a successful end appends no entry. */
+  /** Call if the request changes nothing, whether it succeeds or fails: no entry is appended. */
   changesNothing(): void;
 }
 
@@ -36,7 +36,7 @@ export function createAudit(ledger: TenantLedger, log: Logger): Audit {
           isChange = false;
         },
         async end(outcome) {
-          if (!isChange && outcome === "done") return;
+          if (!isChange) return;
           try {
             // A change that ended with a problem may have been rolled back together with its audit entry.
             if (added === undefined || outcome !== "done") {

@@ -98,7 +98,10 @@ export function deadLetterRoutes(deps: DeadLetterRoutesDeps): HandledRoute[] {
       if (ids !== undefined) return c.json(await redriveByIds(deps, c.env, ids), 200);
       const owner = toOperationOwner(c.env);
       const request = { ...options, filter, action: "retry" as const };
-      if (request.dryRun) return c.json(await operations.preview(owner, request), 200);
+      if (request.dryRun) {
+        c.env.changesNothing();
+        return c.json(await operations.preview(owner, request), 200);
+      }
       const operation = await operations.create(owner, request, {
         storeResponse: c.env.storeEarlyResponse,
       });

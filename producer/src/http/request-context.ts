@@ -141,6 +141,11 @@ export class RequestContext {
     this.#trail = trail;
   }
 
+  /** Call if the request changes nothing, like a dry run: it is not audited. */
+  changesNothing(): void {
+    this.#trail?.changesNothing();
+  }
+
   /** Takes bytes from the memory budget until the response. Throws a problem if the budget is exhausted. */
   takeMemory(bytes: number): void {
     this.#memory.take(bytes, this.principal);

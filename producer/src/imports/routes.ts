@@ -70,6 +70,7 @@ export function importRoutes(deps: ImportRoutesDeps): HandledRoute[] {
         });
       }
       if (type === undefined) throw toParameterProblem("/type", "A file needs a type.");
+      if (dryRun) c.env.changesNothing();
       const origin = getOrigin(c.env);
       await requireKnown(c.env, { type });
       const jobType = c.env.jobTypes.find(type);

@@ -39,6 +39,7 @@ export function createJobHandler(
     if (quota !== undefined) await quota.takeJobs(1);
     const value = await readJson(context, limits.bodyBytes, quota);
     const isDryRun = parseQuery(route, context.request.url).dryRun === "true";
+    if (isDryRun) context.changesNothing();
     const request = parseRequest(context.jobTypes, value) ?? (await parseAgain(context, value));
     const origin = getOrigin(context);
     if (request.callbackUrl !== undefined) origin.callbacks = await findCallbacks(context);

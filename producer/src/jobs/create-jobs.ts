@@ -38,13 +38,14 @@ export function createBulkHandler(
   const { maxEntries, secretKeys, admission, findCallbacks } = settings;
   return async (c) => {
     const { quota, principal } = c.env;
+    const { callbackUrl, then, dryRun } = c.req.valid("query");
+    if (dryRun === "true") c.env.changesNothing();
     // Before the body is read and parsed, which is most of a request's cost.
     admission.refuseIfLate(principal, Number(c.req.header("content-length") ?? 0));
     await quota?.takeJobs(1);
     const format = toFormat(c.req.header("content-type"));
     const bytes = await readBytes(c.env, limits.bulkBodyBytes, quota, format.checkBeginning);
     c.env.body = bytes;
-    const { callbackUrl, then } = c.req.valid("query");
     // May wait for seconds without work, which must not count against the drain rate.
     const callbacks =
       callbackUrl !== undefined || mayHaveCallback(bytes)

@@ -33,7 +33,7 @@ export function operationRoutes(api: Api, operations: OperationLedger): HandledR
       }
       const owner = toOperationOwner(c.env);
       if (parsed.data.dryRun) {
-        c.env.trail.changesNothing();
+        c.env.changesNothing();
         return c.json(await operations.preview(owner, parsed.data), 200);
       }
       const operation = await operations.create(owner, parsed.data, {
