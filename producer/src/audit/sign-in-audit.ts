@@ -5,12 +5,14 @@ import { toNetwork } from "../auth/failed-login-penalty.ts";
 import { beginTrail } from "./audit-middleware.ts";
 import type { Audit } from "./audit.ts";
 
+type FailedRequest = Pick<RequestContext, "path" | "requestId" | "address">;
+
 /** Audits the sign-ins of the console. */
 export interface SignInAudit {
   /** Records that the principal of the request signed in or out. */
   record(context: RequestContext, action: "signIn" | "signOut"): Promise<void>;
   /** Records a failed sign-in, whose actor is unknown. */
-  recordFailure(context: RequestContext, problem: ProblemKind): Promise<void>;
+  recordFailure(context: FailedRequest, problem: ProblemKind): Promise<void>;
 }
 
 /** Anyone can fail to sign in, and the audit log is never deleted: further failures are only in the metrics. */
