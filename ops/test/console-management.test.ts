@@ -6,6 +6,8 @@ import { findViolations, startConsole } from "./_console.ts";
 import { openPageMetrics, refreshOverview, startReportingJob } from "./_page-metrics.ts";
 import type { Stack } from "./_stack.ts";
 
+const workbook = new URL("../../producer/test/_workbook.xlsx", import.meta.url);
+
 let ui: Awaited<ReturnType<typeof startConsole>>;
 let stack: Stack;
 let open: (typeof ui)["open"];
@@ -19,6 +21,16 @@ afterAll(() => ui?.[Symbol.asyncDispose]());
 test("a CSV file with a bad row is dropped, mapped, tried and imported", async () => {
   await using opened = await open("/imports");
   const { page, complaints } = opened;
+  for (const [name, buffer, format] of [
+    ["jobs.csv.zst", Bun.zstdCompressSync("message\nfirst\n"), "compressed with zstd"],
+    ["jobs.xlsx", readFileSync(workbook), "an Excel workbook"],
+    ["jobs.json", Buffer.from('[{ "message": "first" }]'), "a JSON array"],
+  ] as const) {
+    await page.getByLabel("File").setInputFiles({ name, mimeType: "text/csv", buffer });
+    await page.getByRole("status").getByText(`The file is ${format}`).waitFor();
+    await page.getByRole("button", { name: "Dismiss" }).click();
+  }
+  expect(await page.getByRole("button", { name: "Dry run" }).count()).toBe(0);
   // Text: the types of the browser are not those of this file.
   const dropped = await page.evaluateHandle(`(() => {
     const transfer = new DataTransfer();
