@@ -4,8 +4,9 @@ import { installProgram } from "../dev/stores/install-program.ts";
 import { commandOutput } from "../dev/process-table.ts";
 
 /** Starts the system's Chromium, headless. */
-export function openBrowser(): Promise<Browser> {
+export function openBrowser(args: string[] = []): Promise<Browser> {
   return chromium.launch({
+    args,
     executablePath: findChromium(),
     // Chromium's sandbox does not run as root.
     chromiumSandbox: process.getuid?.() !== 0,
