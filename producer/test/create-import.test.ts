@@ -303,10 +303,10 @@ test("the typed client sends a stream and lists the jobs of the import", async (
   const body = new Blob([`a\n${Array.from({ length: 700 }, (_, n) => n).join("\n")}\n`]).stream();
   const made = await producer.client.createImport(body, { type: "row.import" });
   expect(made.counts.accepted).toBe(700);
-  const page = await producer.client.listJobs({ importId: made.id, limit: 500 });
+  const page = await producer.client.listJobs({ importId: made.id, limit: 100 });
   expect(
     page.items.every(({ importId, state }) => importId === made.id && state === "waiting"),
   ).toBe(true);
-  const rest = await producer.client.listJobs({ importId: made.id, cursor: page.next! });
-  expect(rest.items.length).toBe(50);
+  const next = await producer.client.listJobs({ importId: made.id, cursor: page.next! });
+  expect(new Set([...page.items, ...next.items].map(({ id }) => id)).size).toBe(150);
 });

@@ -271,6 +271,12 @@ describe("callback URLs", () => {
       const accepted = await _ask(path, body);
       expect([accepted.status, path], accepted.text).toEqual([201, path]);
     }
+    // Text that is no callback URL needs no scope.
+    const labelled = echo({ labels: ["callbackUrl"] });
+    for (const body of [[labelled], { job: labelled, children: [{ job: labelled }] }]) {
+      const path = Array.isArray(body) ? "/v1/jobs/bulk" : "/v1/graphs";
+      expect((await _ask(path, body, key)).status, path).toBe(201);
+    }
     for (const other of [
       "https://example.org/hooks",
       "http://example.org/hook",

@@ -12,7 +12,11 @@ import { getOrigin, requirePermitted } from "../http/caller.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { OperationHandler } from "../http/route.ts";
 import { createLargeClaim, toReplay } from "../idempotency/claim.ts";
-import { type FindCallbacks, mayHaveCallback } from "../webhooks/find-callbacks.ts";
+import {
+  type FindCallbacks,
+  mayHaveCallback,
+  requireCallbackScope,
+} from "../webhooks/find-callbacks.ts";
 import { toKeyTaken } from "../jobs/then-job.ts";
 import { parseGraph } from "./parse-graph.ts";
 
@@ -39,11 +43,14 @@ export function createGraphHandler(deps: CreateGraphDeps): OperationHandler<Api[
     const { quota, jobTypes } = c.env;
     const claim = await createLargeClaim(c.env, secretKeys);
     const origin = getOrigin(c.env);
-    if (mayHaveCallback(c.env.body)) origin.callbacks = await findCallbacks(c.env);
+    if (mayHaveCallback(c.env.body)) {
+      origin.callbacks = await findCallbacks(c.env, undefined, false);
+    }
     const graph = await parseGraph(value, { jobTypes, origin, secretKeys });
     c.env.body = undefined;
     const jobs = [...graph.keys()];
     for (const job of jobs) requirePermitted(c.env, job);
+    requireCallbackScope(c.env, jobs);
     await quota?.takeJobs(jobs.length - 1);
     const store = () => enqueue.many({ jobs, isGraph: true, claim, toResponse: toGraphResponse });
     const outcome = await (quota === undefined ? store() : quota.withReserved(jobs.length, store));

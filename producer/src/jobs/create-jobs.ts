@@ -12,7 +12,11 @@ import type { Admission } from "../http/admission.ts";
 import type { OperationHandler } from "../http/route.ts";
 import { parseJsonParameter, readBytes } from "../http/body.ts";
 import { getOrigin, requirePermitted } from "../http/caller.ts";
-import { type FindCallbacks, mayHaveCallback } from "../webhooks/find-callbacks.ts";
+import {
+  type FindCallbacks,
+  mayHaveCallback,
+  requireCallbackScope,
+} from "../webhooks/find-callbacks.ts";
 import { createLargeClaim, toReplay } from "../idempotency/claim.ts";
 import { type BulkFormat, jsonArray, ndjson, parseBulk, type ParsedEntry } from "./parse-bulk.ts";
 import { parseThenJob, toKeyTaken } from "./then-job.ts";
@@ -49,7 +53,7 @@ export function createBulkHandler(
     // May wait for seconds without work, which must not count against the drain rate.
     const callbacks =
       callbackUrl !== undefined || mayHaveCallback(bytes)
-        ? await findCallbacks(c.env, callbackUrl)
+        ? await findCallbacks(c.env, callbackUrl, callbackUrl !== undefined)
         : undefined;
     const thenJob =
       then === undefined
@@ -109,13 +113,14 @@ export function createBulkHandler(
     // Frees the body: the entries contain everything needed.
     c.env.body = undefined;
     // Whatever the atomicity: a key permitted for only some of the entries was not meant for this request.
-    for (const entry of entries) if (entry.status === "ok") requirePermitted(c.env, entry.job);
+    const valid = entries.flatMap((entry) => (entry.status === "ok" ? [entry.job] : []));
+    for (const job of valid) requirePermitted(c.env, job);
+    requireCallbackScope(c.env, valid);
     if (dryRun === "true") {
       if (atomicity === "all") refuseIfAnyRejected(entries);
       return c.json(toCheck(entries), 200);
     }
-    const jobs =
-      entries.filter((entry) => entry.status === "ok").length + (thenJob === undefined ? 0 : 1);
+    const jobs = valid.length + (thenJob === undefined ? 0 : 1);
     if (jobs > 1) await quota?.takeJobs(jobs - 1);
     const { body, status, isReplay } = await (quota === undefined
       ? store(entries)

@@ -5,16 +5,24 @@ import {
   type Callbacks,
   readCallbackReceivers,
 } from "@toril/contract/engine/webhooks/callbacks";
+import type { NewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
 import { requireScope } from "../auth/access.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import type { Reads } from "../stores/reads.ts";
 
-/** Reads which callback URLs a request may use. Throws a problem if the caller's key lacks the scope for callbacks. */
-export type FindCallbacks = (context: RequestContext, url?: string) => Promise<Callbacks>;
+/**
+ * Reads which callback URLs a request may use. Throws a problem if the caller's key lacks the scope for callbacks.
+ * @param isCertain whether the request names a callback URL; if not, pass its jobs to `requireCallbackScope`
+ */
+export type FindCallbacks = (
+  context: RequestContext,
+  url?: string,
+  isCertain?: boolean,
+) => Promise<Callbacks>;
 
 export function createFindCallbacks(reads: Reads): FindCallbacks {
-  return async (context, url) => {
-    requireScope(context, "jobs:callback");
+  return async (context, url, isCertain = true) => {
+    if (isCertain) requireScope(context, "jobs:callback");
     return { receivers: await findReceivers(reads, context.principal.tenant), url };
   };
 }
@@ -24,6 +32,14 @@ export function findReceivers(reads: Reads, tenant: string): Promise<CallbackRec
   return awaitCallbackReceivers(() =>
     reads.run(tenant, (sql) => readCallbackReceivers(sql, tenant)),
   );
+}
+
+/** Throws a problem if one of the jobs has a callback URL, and the caller's key lacks the scope. */
+export function requireCallbackScope(
+  context: RequestContext,
+  jobs: readonly Pick<NewJob, "callback">[],
+): void {
+  if (jobs.some(({ callback }) => callback !== null)) requireScope(context, "jobs:callback");
 }
 
 /** Whether the JSON of a request may name a callback URL. */
