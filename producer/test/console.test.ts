@@ -102,7 +102,7 @@ describe("the session", () => {
     const { pair: Cookie } = await signIn(_bearer(other.key));
     const headers = { Cookie, ...fromConsole };
     const { request, post } = producers[1];
-    // These change something, whatever their query says: the last value counts, or the operation has no dry run.
+    // These are no dry runs, whatever their query says: the last value counts, or the operation has no such parameter.
     const made = await request("/v1/jobs?dryRun=true&dryRun=false", _json(_echo(), headers));
     const path = `/v1/jobs/${made.body.id}`;
     const missing = Bun.randomUUIDv7();
@@ -139,7 +139,7 @@ describe("the session", () => {
       ["unknown", "signIn", session, "unauthenticated"],
       [actor, "signOut", session, "done"],
       [actor, "cancelJob", `/v1/jobs/${missing}`, "job-not-found"],
-      [actor, "createImport", "/v1/imports", "done"],
+      [actor, "createImport", "/v1/imports", "invalid-parameter"],
       [actor, "cancelJob", path, "done"],
       [actor, "createJob", "/v1/jobs", "done"],
       [actor, "signIn", session, "done"],

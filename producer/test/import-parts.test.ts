@@ -291,6 +291,8 @@ test("a definition is validated, and its ID and Idempotency-Key identify it", as
     expect(errors?.[0]?.pointer).toBe(pointer);
   }
   const id = createJobId();
+  const parameters = await one.request("/v1/imports?dryRun=true", _json({ type: "row.import" }));
+  expect(_expectProblem(parameters, "invalid-parameter").errors?.[0]?.pointer).toBe("/dryRun");
   const key = { "Idempotency-Key": "definition" };
   const define = (headers = {}) =>
     other.request("/v1/imports", _json({ type: "row.import", id }, headers));

@@ -63,6 +63,10 @@ export function importRoutes(deps: ImportRoutesDeps): HandledRoute[] {
       const contentType = c.req.header("content-type") ?? "";
       // With a type, JSON is a file.
       if (getMediaType(contentType) === "application/json" && type === undefined) {
+        const [name] = Object.keys(c.req.query());
+        if (name !== undefined) {
+          throw toParameterProblem(`/${name}`, "It describes a file: send it as a field instead.");
+        }
         const { body, status, isReplay } = await createDefinition(c.env);
         return c.json(body, status, {
           Location: `/v1/imports/${body.id}`,
