@@ -26,6 +26,7 @@ export function createConnectedWorkers(redis: Redis | Cluster, prefix: string): 
       reading = Promise.all(
         nodes.map(async (node) => parseNames(String(await node.client("LIST")), prefix)),
       );
+      // The caller gets the error; without a handler it would also end the process.
       reading.catch(() => {});
     }
     return reading;
