@@ -217,18 +217,21 @@ test("an operation of another holder is taken over when its lease ends, and cont
 });
 
 test("tenants take turns, so that many operations of one tenant do not delay those of another", async () => {
-  await _fill(2000, "pending", { tenant: "busy" });
+  await _fill(300, "pending", { tenant: "busy" });
   await _fill(600, "pending", { tenant: "quiet" });
+  // An operation without jobs takes no time: many of them would fit into the pause after a batch of the quiet tenant.
+  await world.sql`
+    update jobs set key = n from (select id, row_number() over () as n from jobs where tenant = 'busy') as busy
+    where jobs.id = busy.id`;
   await world.sql`
     insert into operations (id, tenant, action, filter, restrictions)
-    select ('019c2f1e-7b1a-7c3d-8a4e-' || lpad(to_hex(n), 12, '0'))::uuid, case n when 100 then 'quiet' else 'busy' end,
-           'cancel', '{}', '{}'
-    from generate_series(1, 100) as n`;
-  const quiet = await _ended("019c2f1e-7b1a-7c3d-8a4e-000000000064");
+    select gen_random_uuid(), 'busy', 'cancel', jsonb_build_object('key', n::text), '{}' from generate_series(1, 300) as n`;
+  const id = await _operate("cancel", {}, { tenant: "quiet" });
+  const quiet = await _ended(id);
   expect(quiet).toMatchObject({ status: "done", changed: 600 });
   const [before] = await world.sql`
     select count(*)::int as ended from operations where tenant = 'busy' and ended_at < ${quiet["ended_at"]}`;
-  expect(before!["ended"]).toBeLessThan(60);
+  expect(before!["ended"]).toBeLessThan(250);
 });
 
 /** Counts the rows of `jobs` that selecting all pages reads. */
