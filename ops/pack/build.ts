@@ -45,6 +45,7 @@ function compile(outDir: string, dir: string): void {
       rootDir: root,
       outDir,
     },
+    include: [],
     files: packages.flatMap(getEntries).map((path) => join(root, path)),
   };
   const path = join(dir, "tsconfig.json");
