@@ -180,6 +180,42 @@ test("an import is completed when all its parts are there, without gaps", async 
   ]);
 });
 
+const _putRanges = async (contents: readonly string[], size = "*") => {
+  const id = await _define({ columns: ["a", "b"], header: "absent" });
+  let end = 0;
+  for (const [index, content] of contents.entries()) {
+    const first = end;
+    end += content.length;
+    const headers = { "Content-Range": `bytes ${first}-${end - 1}/${size}` };
+    expect((await _put(id, index + 1, content, { headers })).status).toBe(201);
+  }
+  return _complete(id, contents.length);
+};
+
+test("an import is not completed if a row was cut, or the end of the file is missing", async () => {
+  // Each half of the row is a row by itself.
+  const { detail } = _expectProblem(await _putRanges(["1,2\n3,4", "5,6\n"]), "import-incomplete");
+  expect(detail).toContain("Part 1 ends within a row");
+  const short = _expectProblem(await _putRanges(["1,2\n", "3,4\n"], "12"), "import-incomplete");
+  expect(short.detail).toContain("8 bytes");
+  for (const contents of [
+    ["1,2\r", "\n3,4"],
+    ["1,2\n", "\n3,4\r\n"],
+  ]) {
+    const size = contents.join("").length;
+    expect((await _putRanges(contents, `${size}`)).body).toMatchObject({ counts: { accepted: 2 } });
+  }
+});
+
+test("a header of numbers is one if the import says so", async () => {
+  const body = "2025,2026\n1,2\n";
+  const refused = _expectProblem(await _put(await _define(), 1, body), "invalid-csv");
+  expect(refused.detail).toContain("header=present");
+  const id = await _define({ header: "present" });
+  expect((await _put(id, 1, body)).status).toBe(201);
+  expect((await _rows(id)).map(({ values }) => values)).toEqual([{ "2025": "1", "2026": "2" }]);
+});
+
 test("an import is not completed without the rows of a part that was interrupted", async () => {
   const id = await _define({ columns: ["a"], header: "absent" });
   await _put(id, 1, "1\n");

@@ -138,6 +138,22 @@ test("the error report has the rows, their reasons and their numbers in the file
       '2,,3,invalid-csv,,"The row has 1 field, the header 2.",3\n' +
       '3,,4,invalid-csv,,"The row has 3 fields, the header 2.","""x\ny"",5,""6"""\n',
   );
+  // A spreadsheet program must not run a row that begins like a formula.
+  const formulas = [
+    "=cmd|'/C calc'!A0,1,2",
+    "+1,2,3",
+    "-1,2,3",
+    "@SUM(1),2,3",
+    "\t=1,2,3",
+    "＝1,2,3",
+  ];
+  const risky = (await producer.csv(`a,b\n1,2\n${formulas.join("\n")}\n`)).body;
+  const texts = (await _errors(risky.id, "csv")).split("\n").slice(1, -1);
+  expect(texts.map((line) => line.split('the header 2.",')[1])).toEqual(
+    formulas.map((row) => `"'${row}"`),
+  );
+  const exact = (await _errors(risky.id)).trim().split("\n");
+  expect(exact.map((line) => JSON.parse(line).text)).toEqual(formulas);
   const parted = await _import({ type: "row.import", columns: ["a"], header: "absent" }, "1\n2\n");
   const put = (part: number, body: string) =>
     producer.request(`/v1/imports/${parted.id}/parts/${part}`, {

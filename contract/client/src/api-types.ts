@@ -573,8 +573,7 @@ export interface components {
              */
             format?: "csv" | "ndjson";
             /**
-             * @description present: the first row of part 1 has the column names. absent: the names are `columns`, or else `column1`, `column2` ...
-             * @default present
+             * @description absent: the names are `columns`, or else `column1`, `column2` ... Otherwise the first row of part 1 has the column names; present: even if they are numbers
              * @enum {string}
              */
             header?: "present" | "absent";

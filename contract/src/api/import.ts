@@ -60,9 +60,9 @@ export function createImportDefinition(
           "Label of the WHATWG Encoding Standard; a byte order mark in part 1 takes precedence. UTF-8 by default",
         example: "windows-1252",
       }),
-      header: z.enum(["present", "absent"]).default("present").meta({
+      header: z.enum(["present", "absent"]).optional().meta({
         description:
-          "present: the first row of part 1 has the column names. absent: the names are `columns`, or else `column1`, `column2` ...",
+          "absent: the names are `columns`, or else `column1`, `column2` ... Otherwise the first row of part 1 has the column names; present: even if they are numbers",
       }),
       columns: z
         .array(z.string().min(1))

@@ -1,7 +1,7 @@
 import type { Import, ImportDefinition } from "@toril/contract/api/import";
 import type { Callback } from "@toril/contract/engine/webhooks/callbacks";
 import type { NewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
-import type { ImportHeader } from "@toril/contract/engine/postgres/tables";
+import type { ImportHeader, ImportPartColumns } from "@toril/contract/engine/postgres/tables";
 import { recordImportDone } from "@toril/contract/engine/webhooks/record-events";
 import type { ISql } from "postgres";
 import { ProblemError } from "../http/problem.ts";
@@ -40,7 +40,7 @@ export async function insertDefinition(
 /** Returns null if the header in part 1 says how the rows are read. */
 function toHeader(definition: ImportDefinition): ImportHeader | null {
   const { format, columns, header, encoding = "utf-8" } = definition;
-  if (format === "csv" && columns === undefined && header === "present") return null;
+  if (format === "csv" && columns === undefined && header !== "absent") return null;
   return { columns: columns ?? null, charset: encoding };
 }
 
@@ -71,8 +71,9 @@ async function requireAllParts(tx: ISql, id: string, parts: number): Promise<voi
   // Waits for chunks in progress; the request of such a part then finds that it no longer owns the part.
   await tx`
     update import_parts set status = 'failed' where import_id = ${id} and part > ${parts} and status = 'receiving'`;
-  const sent = await tx<{ part: number; status: string; bytes: number; position: number | null }[]>`
-    select part, status, bytes, position::float8 as position from import_parts
+  const sent = await tx<StoredPart[]>`
+    select part, status, bytes, position::float8 as position, file_bytes::float8 as "fileBytes", ends_row as "endsRow"
+    from import_parts
     where import_id = ${id} and (status = 'received' or read > 0) order by part`;
   const rows = sent.filter(({ status }) => status === "received");
   const received = new Set(rows.map(({ part }) => part));
@@ -83,14 +84,36 @@ async function requireAllParts(tx: ISql, id: string, parts: number): Promise<voi
   if (missing.length > 0) throw toIncomplete(`Missing parts: ${missing.join(", ")}.`);
   const last = sent.at(-1)?.part ?? 0;
   if (last > parts) throw toIncomplete(`Part ${last} has rows, but ${parts} parts are declared.`);
+  requireWholeFile(rows);
+}
+
+type StoredPart = Pick<
+  ImportPartColumns,
+  "part" | "status" | "bytes" | "position" | "fileBytes" | "endsRow"
+>;
+
+/** Throws a problem if the byte ranges of all parts, unless one has none, are not those of a file cut between rows. */
+function requireWholeFile(parts: readonly StoredPart[]): void {
   let end = 0;
-  for (const { part, bytes, position } of rows) {
+  let cut: number | undefined;
+  for (const { part, bytes, position, endsRow } of parts) {
     if (position === null) return;
     if (position !== end) {
       throw toIncomplete(`Part ${part} begins at byte ${position} instead of ${end}.`);
     }
+    if (cut !== undefined) {
+      throw toIncomplete(
+        `Part ${cut} ends within a row: cancel the import, and split the file between rows.`,
+      );
+    }
     end += bytes;
+    if (!endsRow) cut = part;
   }
+  const other = parts.find(({ fileBytes }) => fileBytes !== null && fileBytes !== end);
+  if (other === undefined) return;
+  throw toIncomplete(
+    `The parts have ${end} bytes, but part ${other.part} is of a file of ${other.fileBytes} bytes.`,
+  );
 }
 
 function toIncomplete(detail: string) {

@@ -20,10 +20,16 @@ export function toCsv(pages: Pages): ReadableStream<Uint8Array> {
     pages,
     (row) => {
       const report = toReport(row);
-      return `${toCsvRow(columns.map((name) => report[name]))}\n`;
+      return `${toCsvRow(columns.map((name) => toInert(report[name])))}\n`;
     },
     `${columns.join(",")}\n`,
   );
+}
+
+/** A spreadsheet program would run a text that begins like a formula. */
+function toInert(value: string | number | null): string | number | null {
+  const isFormula = typeof value === "string" && /^[=+\-@\t\r\n＝＋－＠]/.test(value);
+  return isFormula ? `'${value}` : value;
 }
 
 export function toCsvRow(values: readonly (string | number | null)[]): string {

@@ -139,7 +139,7 @@ export function createPartImporter(deps: PartImporterDeps): PartImporter {
       return;
     }
     const isFirst = sent.part === 1;
-    const hasHeader = isFirst && definition.header === "present";
+    const hasHeader = isFirst && definition.header !== "absent";
     const charset = isFirst ? definition.encoding : header?.charset;
     yield* readCsvEntries([body], {
       jobType,
@@ -148,6 +148,7 @@ export function createPartImporter(deps: PartImporterDeps): PartImporter {
       rowOptions: definition,
       delimiter: toDelimiter(definition.delimiter),
       hasHeader,
+      isHeaderCertain: definition.header === "present",
       columns: definition.columns ?? header?.columns ?? undefined,
       isContinuation: !isFirst,
       sepLine: isFirst ? "agrees" : undefined,

@@ -1,9 +1,17 @@
 import { createHash } from "node:crypto";
 import { ProblemError } from "../http/problem.ts";
 
-/** Returns the first byte of a `Content-Range` in the file; null without the header. */
-export function parseContentRange(value: string | undefined, bytes: number): number | null {
-  if (value === undefined) return null;
+/** Where a part is in its file. */
+export interface PartPosition {
+  /** Of the first byte; null if the request does not say. */
+  position: number | null;
+  /** Size of the file; null if it is not known. */
+  fileBytes: number | null;
+}
+
+/** Parses a `Content-Range`. */
+export function parseContentRange(value: string | undefined, bytes: number): PartPosition {
+  if (value === undefined) return { position: null, fileBytes: null };
   const parsed = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15}|\*)$/.exec(value);
   const [first, last] = [Number(parsed?.[1]), Number(parsed?.[2])];
   const length = parsed?.[3] === "*" ? Number.POSITIVE_INFINITY : Number(parsed?.[3]);
@@ -14,7 +22,7 @@ export function parseContentRange(value: string | undefined, bytes: number): num
     const detail = `The range has ${last - first + 1} bytes, the body ${bytes}.`;
     throw toHeaderProblem("/content-range", detail);
   }
-  return first;
+  return { position: first, fileBytes: length === Number.POSITIVE_INFINITY ? null : length };
 }
 
 const algorithms = { "sha-256": "sha256", "sha-512": "sha512" } as const;

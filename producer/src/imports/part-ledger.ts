@@ -20,7 +20,10 @@ export type PartedImport = Pick<ImportColumns, "id" | "tenant" | "type" | "statu
 };
 
 /** What a request sends as a part. */
-export type SentPart = Pick<ImportPartColumns, "part" | "digest" | "bytes" | "position">;
+export type SentPart = Pick<
+  ImportPartColumns,
+  "part" | "digest" | "bytes" | "position" | "fileBytes" | "endsRow"
+>;
 
 /** A part that this request receives. */
 export interface ClaimedPart {
@@ -127,7 +130,7 @@ export function createPartLedger(
 async function claimPart(
   tx: ISql,
   { id, tenant, type, definition: { dryRun } }: PartedImport,
-  { part, digest, bytes, position }: SentPart,
+  { part, digest, bytes, position, fileBytes, endsRow }: SentPart,
 ): Promise<PartClaim> {
   // The lock waits for a cancellation in progress, and a later one waits for this claim.
   const [current] = await tx<Pick<ImportColumns, "status" | "parts">[]>`
@@ -141,11 +144,11 @@ async function claimPart(
   if (current?.status !== "receiving") throw new ProblemError("import-ended");
   const owner = randomUUID();
   const [claimed] = await tx<PartProgress[]>`
-    insert into import_parts as p (import_id, part, digest, bytes, position, owner)
-    values (${id}, ${part}, ${digest}, ${bytes}, ${position}, ${owner})
+    insert into import_parts as p (import_id, part, digest, bytes, position, file_bytes, ends_row, owner)
+    values (${id}, ${part}, ${digest}, ${bytes}, ${position}, ${fileBytes}, ${endsRow}, ${owner})
     on conflict (import_id, part) do update set
       status = 'receiving', owner = excluded.owner, touched_at = now(), digest = excluded.digest, bytes = excluded.bytes,
-      position = excluded.position, errors = case when p.digest = excluded.digest then p.errors else '[]' end
+      position = excluded.position, file_bytes = excluded.file_bytes, ends_row = excluded.ends_row, errors = case when p.digest = excluded.digest then p.errors else '[]' end
     where p.status <> 'received' and (p.digest = excluded.digest or p.read = 0)
       and (p.status = 'failed' or p.touched_at < now() - ${abandonedAfter}::interval)
     returning read, accepted, duplicate, rejected, errors`;
@@ -206,8 +209,10 @@ async function addToImport(tx: ISql, { importId, part }: ClaimedPart): Promise<v
 }
 
 type PartRow = PartProgress &
-  SentPart &
-  Pick<ImportPartColumns, "status"> & { rowsBefore: number; receivedBefore: number };
+  Pick<ImportPartColumns, "part" | "digest" | "bytes" | "position" | "status"> & {
+    rowsBefore: number;
+    receivedBefore: number;
+  };
 
 async function selectParts(
   sql: ISql,

@@ -22,6 +22,12 @@ export interface PartRoutesDeps {
   partImporter: PartImporter;
 }
 
+/** Whether the last character is a line break, in any encoding. */
+function endsWithLineBreak(body: Uint8Array): boolean {
+  const last = body.findLast((byte) => byte !== 0);
+  return last === 0x0a || last === 0x0d;
+}
+
 const PartCursor = z.string().regex(/^\d{1,4}$/);
 
 export function partRoutes({
@@ -46,8 +52,15 @@ export function partRoutes({
       const of = await requirePartedImport(c.env, id);
       const jobType = await findJobType(c.env, of.type);
       if (jobType === undefined) throw new ProblemError("import-ended", "Its job type is gone.");
-      const { body, position } = await readPart(c.env, of.definition);
-      const sent = { part: number, digest: sha256(body), bytes: body.length, position };
+      const { body, position, fileBytes } = await readPart(c.env, of.definition);
+      const sent = {
+        part: number,
+        digest: sha256(body),
+        bytes: body.length,
+        position,
+        fileBytes,
+        endsRow: of.definition.format !== "csv" || endsWithLineBreak(body),
+      };
       const { status, body: part } = await partImporter.run({
         of,
         jobType,

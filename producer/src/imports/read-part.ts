@@ -5,14 +5,13 @@ import { ProblemError } from "../http/problem.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import { decompressBytes } from "./decompress.ts";
 import { toImportProblem } from "./import-errors.ts";
-import { parseContentRange, verifyDigest } from "./part-headers.ts";
+import { parseContentRange, type PartPosition, verifyDigest } from "./part-headers.ts";
 import { fileBytes, findRowFormat, toProblemKind } from "./row-file.ts";
 
-export interface ReceivedPart {
+/** The position is that before compression. */
+export interface ReceivedPart extends PartPosition {
   /** Decompressed. */
   body: Uint8Array;
-  /** First byte in the file, before compression; null if the request does not say. */
-  position: number | null;
 }
 
 /** Reads the body of a part. Throws a problem unless format, digest and byte range are right. */
@@ -36,7 +35,7 @@ export async function readPart(
   if (isCompressed) await quota?.takeBytes(body.length);
   return {
     body,
-    position: parseContentRange(headers.get("content-range") ?? undefined, body.length),
+    ...parseContentRange(headers.get("content-range") ?? undefined, body.length),
   };
 }
 

@@ -352,6 +352,10 @@ export const importParts = pgTable(
     bytes: integer().notNull(),
     /** Of the first byte, in the file. */
     position: bigint({ mode: "number" }),
+    /** Size of the file; null if the request did not say it. */
+    fileBytes: bigint({ mode: "number" }),
+    /** Whether a row ends with the body: otherwise the next part may continue the row. */
+    endsRow: boolean().notNull().default(true),
     read: integer().notNull().default(0),
     accepted: integer().notNull().default(0),
     duplicate: integer().notNull().default(0),

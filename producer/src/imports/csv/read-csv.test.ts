@@ -97,6 +97,7 @@ describe("a file is refused as a whole", () => {
     "a,__proto__\n",
     "a,b\0\n",
     'a,b"c\n',
+    "\uFEFF\uFEFFa,b\n",
     '"a" ,b\n',
   ])("without a valid header: %j", async (text) => {
     expect(await _read(text)).toMatchObject({ records: [], fault: { line: 1 } });
@@ -168,6 +169,7 @@ describe("an invalid row is reported with its line, and reading continues", () =
     ["a blank before a quoted field", '3, "4"'],
     ["a quote that is not doubled", '3,"say "hi" now"'],
     ["a quoted field after a quote", '""3",4'],
+    ["a byte order mark", "\uFEFF3,4"],
     ["a NUL character", "3,4\0"],
     ["a NUL character in quotes", '3,"\0"'],
     ["a NUL character after a quote", '"3"\0,4'],
@@ -189,10 +191,19 @@ describe("parsed values", () => {
       { "a ": " 1 ", b: "007", c: "" },
       { "a ": "", b: "null", c: '"' },
     ]);
-    expect(await _rows("a,b\n=1+1,#c\n\uFEFF,\uFFFD\n")).toEqual([
+    expect(await _rows('a,b\n=1+1,#c\n"\uFEFF",\uFFFD\n')).toEqual([
       { a: "=1+1", b: "#c" },
       { a: "\uFEFF", b: "\uFFFD" },
     ]);
+  });
+
+  test("end before a Ctrl-Z at the end of the file", async () => {
+    for (const end of ["\x1A", "\r\n\x1A", "\x1A\x1A"]) {
+      expect(await _rows(`a,b\n1\x1A,2\n3,4${end}`)).toEqual([
+        { a: "1\x1A", b: "2" },
+        { a: "3", b: "4" },
+      ]);
+    }
   });
 
   test("have the line where their row begins, for every kind of line break", async () => {
@@ -369,7 +380,10 @@ describe("property: any table of strings", () => {
       unit: fc.constantFrom('"', ",", ";", "\t", "\r", "\n", " ", "a", "é", "日", "😀"),
     }),
   );
-  const value = text.map((string) => string.replaceAll("\0", ""));
+  // A mark at the beginning of a row, and a Ctrl-Z at the end of the file, belong to no value.
+  const value = text.map((string) =>
+    ["\0", "\uFEFF", "\x1A"].reduce((rest, character) => rest.replaceAll(character, ""), string),
+  );
   const name = value.filter(
     (string) =>
       string.trim() !== "" &&

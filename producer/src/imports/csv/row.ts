@@ -38,6 +38,8 @@ export class CsvError extends Error {
   }
 }
 
+export const byteOrderMark = "\uFEFF";
+
 /** Returns the error of a header, or null. @param isCertain whether names may be numbers */
 export function findHeaderError(names: readonly string[], isCertain: boolean): string | null {
   if (names.length > limits.csvColumns) {
@@ -47,6 +49,7 @@ export function findHeaderError(names: readonly string[], isCertain: boolean): s
   const blank = names.findIndex(isBlank);
   if (blank !== -1) return `column ${blank + 1} has no name`;
   const [first = ""] = names;
+  if (first.startsWith(byteOrderMark)) return "it begins with a second byte order mark";
   if (!isCertain && Number.isFinite(Number(first)))
     return `the first name is the number ${first.trim()}; send header=absent if the line is data, else header=present`;
   const seen = new Set<string>();

@@ -1,4 +1,5 @@
 import {
+  byteOrderMark,
   CsvError,
   type CsvOptions,
   type CsvRecord,
@@ -88,11 +89,15 @@ export function createCsvRows(options: CsvOptions) {
     values: readonly string[] | null,
     raw: string,
   ): CsvRecord {
-    if (values === null) return { status: "bad", line: start, detail: "Unexpected quote.", raw };
+    const toBad = (detail: string): CsvRecord => ({ status: "bad", line: start, detail, raw });
+    if (raw.startsWith(byteOrderMark)) {
+      return toBad("The row begins with a byte order mark. Were several files joined?");
+    }
+    if (values === null) return toBad("Unexpected quote.");
     const detail = findRowError(names, values, mayHaveNul, named);
     return detail === null
       ? { status: "row", line: start, row: toRow(names, values, named), raw }
-      : { status: "bad", line: start, detail, raw };
+      : toBad(detail);
   }
 
   /** @param unquoted the text of a header without quotes */
@@ -126,9 +131,10 @@ export function createCsvRows(options: CsvOptions) {
     },
     end(): void {
       scan("", true);
+      let last = pending;
+      while (last.endsWith(endOfFile)) last = last.slice(0, -1);
       if (scanner.isInQuotes) fail("A quote is not closed.");
-      else if (pending !== "" && pending !== endOfFile && fileError === undefined)
-        readRow(pending, scanner.hasQuotes);
+      else if (last !== "" && fileError === undefined) readRow(last, scanner.hasQuotes);
       if (names === undefined && hasHeader) {
         fail("The file is empty: the first line must name the columns.");
       }
