@@ -9,6 +9,7 @@ import {
   TorilError,
 } from "@toril/client";
 import { echo as echoType } from "@toril/contract/api/job-types/echo";
+import openApi from "../../openapi.yaml";
 import { _startCuttingProxy } from "./_cutting-proxy.ts";
 import { startStack, type Stack } from "./_stack.ts";
 
@@ -28,6 +29,18 @@ async function countJobs(prefix: string): Promise<number> {
     select count(*)::int as count from jobs where data ->> 'message' like ${`${prefix} %`}`;
   return row!.count;
 }
+
+test("the client has a function for each operation", () => {
+  const { paths } = openApi as { paths: Record<string, Record<string, { operationId?: string }>> };
+  const operations = Object.values(paths).flatMap((path) =>
+    Object.values(path).flatMap(({ operationId }) => operationId ?? []),
+  );
+  expect(operations).toContain("takeJobs");
+  const client = open();
+  // The errors of an import are opened as a stream; a process manager asks whether the process is alive.
+  const others = ["listImportErrors", "getLiveness"];
+  expect(operations.filter((name) => !(name in client))).toEqual(others);
+});
 
 test("an enqueued job returns its result", async () => {
   const job = await open().enqueue(echoType, { message: "hello", sleepMs: 100 });

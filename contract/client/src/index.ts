@@ -11,6 +11,7 @@ import { createFeedCalls } from "./feeds.ts";
 import { createScheduleCalls } from "./schedules.ts";
 import { type ConnectionOptions, createTransport } from "./transport.ts";
 import { createWebhookCalls } from "./webhooks.ts";
+import { createWorkerCalls } from "./workers.ts";
 
 export type {
   AcceptedGraph,
@@ -155,6 +156,7 @@ export function createClient<Types extends JobTypes = JobTypes>(options: ClientO
     ...createFeedCalls(transport),
     ...createOperationCalls<Types>(transport),
     ...createRegisteredTypeCalls(transport),
+    ...createWorkerCalls(transport),
     ...createAdminCalls(transport),
     ...createWebhookCalls(transport),
   };

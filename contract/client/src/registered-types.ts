@@ -1,6 +1,20 @@
-import type { JobTypeDescription, JobTypePage, JobTypeRegistration } from "./api-types.ts";
+import type {
+  JobTypeDescription,
+  JobTypePage,
+  JobTypeRegistration,
+  IssuedPushEndpoint,
+  PushEndpoint,
+  SecretRotation,
+} from "./api-types.ts";
 import type { Sent } from "./job-types.ts";
-import { type CallOptions, type PageQuery, postJson, type Transport } from "./transport.ts";
+import {
+  type CallOptions,
+  type PageQuery,
+  postEmpty,
+  postJson,
+  type Transport,
+  type WriteOptions,
+} from "./transport.ts";
 
 export interface PutJobTypeOptions extends CallOptions {
   /** Changes the type only if it still has that version. */
@@ -37,6 +51,21 @@ export function createRegisteredTypeCalls({ call }: Transport) {
 
     deleteJobType: (type: string, options: CallOptions = {}) =>
       call<JobTypeDescription>(typePath(type), { ...options, method: "DELETE" }),
+
+    /** Returns the circuit of the endpoint of a push type. */
+    getPushEndpoint: (type: string, options: CallOptions = {}) =>
+      call<PushEndpoint>(`${typePath(type)}/endpoint`, options),
+
+    /** Closes the circuit, ends a pause, and enables an endpoint that answered 410. */
+    resetPushEndpoint: (type: string, options: WriteOptions = {}) =>
+      call<PushEndpoint>(`${typePath(type)}/endpoint/reset`, postEmpty(options)),
+
+    /** Issues a new secret, which is only returned by this call. */
+    rotatePushEndpoint: (
+      type: string,
+      rotation: Sent<SecretRotation> = {},
+      options: WriteOptions = {},
+    ) => call<IssuedPushEndpoint>(`${typePath(type)}/endpoint/rotate`, postJson(rotation, options)),
   };
 }
 

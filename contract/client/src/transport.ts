@@ -49,6 +49,8 @@ export interface Call extends WriteOptions {
   query?: Record<string, string | number | undefined>;
   /** Seconds that the service may wait before it answers. */
   wait?: number | undefined;
+  /** The same in ms, as the body says. */
+  waitMs?: number | undefined;
   /** Infinity for none. */
   timeoutMs?: number;
 }
@@ -80,7 +82,8 @@ export function createTransport(options: ConnectionOptions) {
 
   /** Sends one request and reads its response within the time limit. */
   async function attempt<T>(path: string, call: Call, read: (response: Response) => Promise<T>) {
-    const { signal, timeoutMs = defaultTimeout + (call.wait ?? 0) * 1000 } = call;
+    const { signal, wait = 0, waitMs = wait * 1000 } = call;
+    const { timeoutMs = defaultTimeout + waitMs } = call;
     signal?.throwIfAborted();
     const cut = new AbortController();
     const abort = () => cut.abort(signal?.reason);
