@@ -66,5 +66,7 @@ test("the types of a queue have one kind of worker, and only handlers have a san
   expect(() => createRegistry([greet, pulled])).toThrow(
     "the queue greetings has job types with different kinds of workers: handler and pull",
   );
-  expect(() => defineJob({ ...greet, worker: "push", sandbox: true })).toThrow("sandbox");
+  expect(() => defineJob({ ...greet, worker: "pull", sandbox: true })).toThrow("sandbox");
+  // @ts-expect-error -- A push endpoint is registered over HTTP.
+  expect(() => defineJob({ ...greet, worker: "push" })).toThrow("PUT /v1/job-types/test.greet");
 });

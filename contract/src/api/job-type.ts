@@ -117,15 +117,15 @@ export type JobResult<Type extends JobType> = z.output<Type["result"]>;
 /**
  * Defines a job type. Its name and schemas are documented in openapi.yaml, validate requests in the producer, and type
  * the handler in the consumer.
- * @throws if the kind of worker does not support an option: a sandbox needs a handler, and stock BullMQ workers apply
- * neither rate limits nor timeouts
+ * @throws if the kind of worker does not support an option: a sandbox needs a handler, stock BullMQ workers apply
+ * neither rate limits nor timeouts, and a push endpoint is registered over HTTP
  */
 export function defineJob<
   Type extends string,
   Data extends z.ZodType,
   Result extends z.ZodType,
   Sandbox extends SandboxOption = undefined,
-  const Worker extends WorkerKind = "handler",
+  const Worker extends Exclude<WorkerKind, "push"> = "handler",
 >(
   definition: JobTypeDefinition<Type, Data, Result, Sandbox, Worker>,
 ): JobType<Type, Data, Result, Sandbox, Worker> {
@@ -140,6 +140,11 @@ export function defineJob<
     worker = "handler" as Worker,
     ...rest
   } = definition;
+  if ((worker as WorkerKind) === "push") {
+    throw new Error(
+      `the job type ${rest.type} has the worker push, whose endpoint is registered with PUT /v1/job-types/${rest.type}`,
+    );
+  }
   if (sandbox !== undefined && worker !== "handler") {
     throw new Error(`the job type ${rest.type} has a sandbox, which only a handler can have`);
   }

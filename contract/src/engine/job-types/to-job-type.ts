@@ -11,10 +11,9 @@ export type StoredRegistration = Omit<JobTypeRegistration, "queue"> & { queue: s
 export function toJobType(type: string, registration: StoredRegistration): JobType {
   const { data, result = {}, queue, worker, attempts, backoff, keyPolicy } = registration;
   const { key, priority, timeoutMs, expiresInMs, rateLimit, searchable, secret } = registration;
-  const jobType: JobType = defineJob({
+  const definition = defineJob({
     type,
     queue,
-    worker,
     data: validatedBySchema(data, `JobData.${type}`),
     result: validatedBySchema(result),
     ...(attempts !== undefined && { attempts }),
@@ -27,9 +26,11 @@ export function toJobType(type: string, registration: StoredRegistration): JobTy
     ...(rateLimit !== undefined && { rateLimit: toRateLimit(rateLimit) }),
     ...(searchable !== undefined && { searchable: searchable.map(toFieldName) }),
   });
-  return secret === undefined || secret.length === 0
-    ? jobType
-    : { ...jobType, findSecrets: createFindSecrets(secret) };
+  return {
+    ...definition,
+    worker,
+    ...(secret !== undefined && secret.length > 0 && { findSecrets: createFindSecrets(secret) }),
+  };
 }
 
 /** Returns the name under which a field is searched: `customer.id` for `/customer/id`. */
