@@ -37,6 +37,12 @@ export async function _startOwnService<Types extends JobTypes>(
   const producer = await openProducer(jobTypes, config, { log }, bun);
   opening.defer(() => producer.close());
   const opened = opening.move();
-  const { sql, redis } = world;
-  return { url: producer.url, sql, redis, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+  const { sql, redis, prefix } = world;
+  return {
+    url: producer.url,
+    sql,
+    redis,
+    prefix,
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  };
 }

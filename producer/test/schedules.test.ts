@@ -311,6 +311,23 @@ test("a preview stores nothing, ends with `until` and refuses invalid definition
   }
 });
 
+test("a preview validates the job as its creation does", async () => {
+  const url = "http://feed.example/";
+  const refused = [
+    { data: { url: "no URL" } },
+    { data: { url, authorization: "[secret]" } },
+    { data: { url }, key: "a", keyPolicy: { type: "none" } },
+    { data: { url: `${url}${"x".repeat(1_000_000)}` } },
+  ];
+  for (const fields of refused) {
+    const definition = { everyMs: 1000, job: { type: "feed.fetch", ...fields } };
+    const [created, previewed] = [await put("refused", definition), await preview(definition)];
+    expect(created.status).toBeGreaterThanOrEqual(413);
+    const told = ({ status, body }: typeof created) => [status, body.type, body.errors];
+    expect(told(previewed)).toEqual(told(created));
+  }
+});
+
 describe("a secret in the job of a schedule", () => {
   const token = "Bearer swordfish-1234567890";
   const fetching = {

@@ -9,7 +9,7 @@ import type { JobType } from "@toril/contract/api/job-type";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import { parseJson, toStorableText } from "@toril/contract/api/json/json";
 import type { Redis } from "ioredis";
-import { z } from "zod";
+import { parseResult } from "@toril/contract/engine/jobs/attempt/parse-result";
 import { toJobError } from "@toril/contract/engine/jobs/attempt/job-error";
 
 /** A job that is pending in the ledger and finished in Redis. */
@@ -168,14 +168,11 @@ function toResult(
   jobType: JobType | undefined,
   text: string,
 ): Pick<Ending, "status" | "result" | "error"> {
-  const schema = jobType?.result;
-  if (schema === undefined) return { status: "completed", result: text, error: null };
-  const parsed = schema.safeParse(JSON.parse(text));
-  if (parsed.success) {
-    return { status: "completed", result: JSON.stringify(parsed.data) ?? "null", error: null };
-  }
-  const message = `The result does not fit its type: ${z.prettifyError(parsed.error)}`;
-  return { status: "dead", result: null, error: { name: "InvalidResult", message } };
+  if (jobType === undefined) return { status: "completed", result: text, error: null };
+  const parsed = parseResult(jobType, JSON.parse(text));
+  if (parsed.status === "ok") return { status: "completed", result: parsed.text, error: null };
+  const error = { name: "InvalidResult", message: parsed.detail };
+  return { status: "dead", result: null, error };
 }
 
 function toError(failedReason: string | null | undefined, stacktrace: string | null | undefined) {

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { parseSafely } from "./job-data/parse-safely.ts";
 import type { JobRequest } from "./job-request.ts";
 import type { JobTypeRegistry } from "./registry.ts";
 
@@ -12,12 +13,13 @@ export function parseJobRequest(
 ): z.ZodSafeParseResult<JobRequest> {
   if (hasTypeAndDataOnly(value)) {
     const { type } = value;
-    const parsed = typeof type === "string" ? find(type)?.data.safeParse(value.data) : undefined;
+    const schema = typeof type === "string" ? find(type)?.data : undefined;
+    const parsed = schema && parseSafely(schema, value.data);
     if (typeof type === "string" && parsed?.success === true) {
       return { success: true, data: { type, data: parsed.data } };
     }
   }
-  return schemas.JobRequest.safeParse(value);
+  return parseSafely(schemas.JobRequest, value, ["data"]);
 }
 
 function hasTypeAndDataOnly(value: unknown): value is { type: unknown; data: unknown } {

@@ -12,6 +12,7 @@ import {
   getOperand,
   UsageError,
 } from "../command.ts";
+import { checkExample } from "./check-example.ts";
 import { importConsumer, importProducer } from "./import-process.ts";
 import { initProject } from "./init-project.ts";
 import { loadProject, requireConfig } from "./load-project.ts";
@@ -146,9 +147,11 @@ const check: Command = {
     const path = requireConfig(directory, options["config"]);
     const { jobTypes, loadPlugin } = await loadProject(path);
     await loadPlugin();
+    jobTypes.types.forEach(checkExample);
     // Fails for a schema that the document cannot describe.
     buildOpenApi(createApi(jobTypes), readManifest().version);
-    inform(`ok: ${jobTypes.names.join(", ")} in the queues ${jobTypes.queues.join(", ")}`);
+    const queues = jobTypes.queues.length === 1 ? "queue" : "queues";
+    inform(`ok: ${jobTypes.names.join(", ")} in the ${queues} ${jobTypes.queues.join(", ")}`);
   },
 };
 

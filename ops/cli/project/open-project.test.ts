@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { z } from "zod";
 import { UserError } from "../../dev/user-error.ts";
+import { checkExample } from "./check-example.ts";
 import { defineConfig, defineJob, type Handler } from "./index.ts";
 import { type ProjectConfig } from "./define-config.ts";
 import { openProject } from "./open-project.ts";
@@ -49,6 +50,21 @@ test("mistakes in handlers are compile errors", () => {
   defineConfig({ jobTypes: [greet], context: wrongContext, handlers: { greet: handleGreet } });
   // @ts-expect-error a handler without a job type
   defineConfig({ jobTypes: [ping], handlers: { ping: handlePing, pong: handlePing } });
+});
+
+test("the example of a job type must be a job", () => {
+  const size = (data: z.ZodType, example: unknown) =>
+    checkExample(defineJob({ ...ping, data: data.meta({ example }) }));
+  size(z.object({ at: z.coerce.date(), name: z.string().trim() }), { at: 0, name: " a " });
+  expect(() => size(z.string(), 1)).toThrow("the example of the job type ping does not match");
+  expect(() => size(z.string().transform(Number), "1")).toThrow("makes 1 of its example");
+  expect(() => size(z.string().transform(BigInt), "1")).toThrow("has no JSON form");
+  expect(() =>
+    size(
+      z.string().refine(async () => true),
+      "",
+    ),
+  ).toThrow("The schema failed");
 });
 
 const sandboxed = defineJob({ ...ping, type: "heavy", sandbox: true });

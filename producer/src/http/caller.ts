@@ -1,6 +1,7 @@
 import type { Restrictions } from "@toril/contract/engine/jobs/change/select";
 import type { RequestSchemas } from "@toril/contract/api/registry";
 import type { z } from "zod";
+import { parseSafely } from "@toril/contract/api/job-data/parse-safely";
 import type { JobType } from "@toril/contract/api/job-type";
 import type { Origin } from "@toril/contract/engine/jobs/enqueue/new-job";
 import { isPermitted } from "../auth/principal.ts";
@@ -114,9 +115,9 @@ export async function parseKnown<Output>(
   select: (schemas: RequestSchemas) => z.ZodType<Output>,
   value: unknown,
 ): Promise<z.ZodSafeParseResult<Output>> {
-  const parsed = select(context.jobTypes.schemas).safeParse(value);
+  const parsed = parseSafely(select(context.jobTypes.schemas), value);
   if (parsed.success || !(await context.jobTypes.refresh())) return parsed;
-  return select(context.jobTypes.schemas).safeParse(value);
+  return parseSafely(select(context.jobTypes.schemas), value);
 }
 
 function toUnknownName(pointer: string, known: readonly string[]): ProblemError {

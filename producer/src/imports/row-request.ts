@@ -1,3 +1,4 @@
+import { toThrownText } from "@toril/contract/api/job-data/parse-safely";
 import { createRowMapping } from "@toril/contract/api/job-data/row-data";
 import type { JobRequest } from "@toril/contract/api/job-request";
 import { rowImport } from "@toril/contract/api/job-types/row-import";
@@ -32,7 +33,7 @@ export function createRowRequest(
     if (jobType.data === rowImport.data) {
       return (row) => ({ status: "valid", request: { type, data: row } });
     }
-    return (row) => ({ status: "ok", request: { type, data: toData(row) } });
+    return (row) => convert(toData, row, (data) => ({ status: "ok", request: { type, data } }));
   }
   const toRequest = createRequest(type, options);
   return (row) => {
@@ -41,7 +42,9 @@ export function createRowRequest(
     if (mapped.status !== "ok") return mapped;
     const keyOfRow = toKey?.(values);
     if (keyOfRow !== undefined && keyOfRow.status !== "ok") return keyOfRow;
-    return toRequest(toData({ ...row, values: toTexts(mapped.values) }), keyOfRow?.value);
+    return convert(toData, { ...row, values: toTexts(mapped.values) }, (data) =>
+      toRequest(data, keyOfRow?.value),
+    );
   };
 }
 
@@ -66,8 +69,26 @@ export function createObjectRequest(
     if (mapped.status !== "ok") return toBad(mapped);
     const keyOfRow = toKey?.(texts);
     if (keyOfRow !== undefined && keyOfRow.status !== "ok") return toBad(keyOfRow);
-    return toRequest(toData({ ...row, values: toTexts(mapped.values) }), keyOfRow?.value);
+    return convert(toData, { ...row, values: toTexts(mapped.values) }, (data) =>
+      toRequest(data, keyOfRow?.value),
+    );
   };
+}
+
+/** Rejects a row for which the `fromRow` of its job type throws. */
+function convert<Row>(
+  toData: (row: Row) => unknown,
+  row: Row,
+  toRequest: (data: unknown) => RowRequest,
+): RowRequest {
+  let data: unknown;
+  try {
+    data = toData(row);
+  } catch (thrown) {
+    const detail = `The row cannot be converted: ${toThrownText(thrown)}`;
+    return { status: "bad", problem: toProblem("invalid-job", detail) };
+  }
+  return toRequest(data);
 }
 
 function toBad(read: Bad | Missing): Bad {

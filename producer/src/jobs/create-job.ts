@@ -5,6 +5,7 @@ import type { Api } from "@toril/contract/api/http/index";
 import type { AcceptedJob, CheckedJob } from "@toril/contract/api/job";
 import { limits } from "@toril/contract/api/limits";
 import type { JobRequest } from "@toril/contract/api/job-request";
+import { parseJobRequest } from "@toril/contract/api/parse-job-request";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import type { StoredResponse } from "@toril/contract/engine/postgres/idempotency";
 import { fieldErrors } from "@toril/contract/api/problem";
@@ -103,7 +104,7 @@ function toChecked({ type, queue, key, runAt, expiresAt }: NewJob): CheckedJob {
 
 /** Throws the problem of an invalid request; returns undefined for an unknown job type. */
 function parseRequest(jobTypes: JobTypeRegistry, value: unknown): JobRequest | undefined {
-  const parsed = jobTypes.schemas.JobRequest.safeParse(value);
+  const parsed = parseJobRequest(jobTypes, value);
   if (parsed.success) return parsed.data;
   if (hasUnknownType(jobTypes, value)) return undefined;
   throw toRefusal(jobTypes, value, parsed.error);
@@ -113,7 +114,7 @@ function parseRequest(jobTypes: JobTypeRegistry, value: unknown): JobRequest | u
 async function parseAgain(context: RequestContext, value: unknown): Promise<JobRequest> {
   await refreshJobTypes(context);
   const { jobTypes } = context;
-  const parsed = jobTypes.schemas.JobRequest.safeParse(value);
+  const parsed = parseJobRequest(jobTypes, value);
   if (parsed.success) return parsed.data;
   throw toRefusal(jobTypes, value, parsed.error);
 }

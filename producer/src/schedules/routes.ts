@@ -178,9 +178,9 @@ export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
       const { count, after = Date.now() } = c.req.valid("query");
       const value = await readJson(c.env, limits.bodyBytes);
       await loadType(c.env, value);
-      const checked = checkPreviewed(c.env.jobTypes, value);
+      const checked = checkPreviewed(c.env.jobTypes, value, c.env.principal.tenant, secretKeys);
       if (checked.status === "refused") {
-        throw new ProblemError("invalid-schedule", undefined, checked.errors);
+        throw new ProblemError(checked.kind, checked.detail, checked.errors);
       }
       return c.json(previewFireTimes(checked.timing, new Date(after), count), 200);
     }),

@@ -7,13 +7,13 @@ import { toJobError } from "@toril/contract/engine/jobs/attempt/job-error";
 import type { Lease } from "@toril/contract/engine/jobs/attempt/lease";
 import type { LostAttempts } from "@toril/contract/engine/jobs/attempt/lost-attempts";
 import { openSecrets } from "@toril/contract/engine/jobs/attempt/open-secrets";
+import { parseResult } from "@toril/contract/engine/jobs/attempt/parse-result";
 import type { StartedAttempt } from "@toril/contract/engine/jobs/attempt/attempt-history";
 import type { AttemptOutcomes, AttemptResult } from "@toril/contract/engine/jobs/attempt/outcome";
 import type { TakenJob } from "@toril/contract/engine/jobs/attempt/taken-job";
 import type { AttemptMetrics } from "@toril/contract/engine/metrics/attempt-metrics";
 import type { HeldJson, Hold } from "@toril/contract/engine/redis/hold";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
-import { z } from "zod";
 import {
   groupByQueue,
   repeatResults,
@@ -107,15 +107,13 @@ export function createFinishJobs(deps: FinishJobsDeps): FinishJobs {
     if (report.outcome === "failed") {
       return { job, result: await attempts.fail(started, toFailure(report, scrub?.text)) };
     }
-    const { result: sent = null } = report;
-    const parsed = jobType?.result.safeParse(sent);
-    if (parsed?.success === false) {
-      const message = `The result does not fit its type: ${z.prettifyError(parsed.error)}`;
-      const error = toJobError(toError("InvalidResult", message), scrub?.text);
-      const errors = fieldErrors(parsed.error.issues, `/results/${index}/result`);
+    const parsed = parseResult(jobType, report.result ?? null);
+    if (parsed.status === "invalid") {
+      const error = toJobError(toError("InvalidResult", parsed.detail), scrub?.text);
+      const errors = fieldErrors(parsed.issues, `/results/${index}/result`);
       return { job, result: await attempts.fail(started, { error, retry: "policy" }), errors };
     }
-    const text = JSON.stringify(parsed === undefined ? sent : parsed.data) ?? "null";
+    const { text } = parsed;
     const stored = scrub ? JSON.stringify(scrub.value(JSON.parse(text))) : text;
     return { job, result: await attempts.complete(started, stored) };
   }

@@ -16,6 +16,7 @@ import {
   readCallbackReceivers,
 } from "@toril/contract/engine/webhooks/callbacks";
 import type { JobRequest } from "@toril/contract/api/job-request";
+import { parseJobRequest } from "@toril/contract/api/parse-job-request";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import { findUnstorable } from "@toril/contract/api/json/json";
 import type { Ledger } from "@toril/contract/engine/postgres/pool";
@@ -164,7 +165,7 @@ function toNewJob(
   origin: Origin,
   keys: KeyRing | undefined,
 ): CheckedRequest {
-  const parsed = jobTypes.schemas.JobRequest.safeParse(request);
+  const parsed = parseJobRequest(jobTypes, request);
   if (!parsed.success) {
     const findSecrets = jobTypes.find(request.type)?.findSecrets;
     const scrub = findSecrets && createScrub(request.data, findSecrets);

@@ -1,3 +1,4 @@
+import { parseSafely } from "@toril/contract/api/job-data/parse-safely";
 import type { JobType } from "@toril/contract/api/job-type";
 import type { Scrub } from "@toril/contract/engine/secrets/scrub";
 import { z } from "zod";
@@ -19,7 +20,7 @@ export async function runHandler(
   context: HandlerContext,
   scrub?: Scrub,
 ): Promise<HandlerResult> {
-  const parsed = jobType.data.safeParse(data);
+  const parsed = parseSafely(jobType.data, data);
   if (!parsed.success) {
     return {
       status: "failed",

@@ -57,7 +57,7 @@ export function createScheduleRoutes({ schemas }: JobTypeRegistry) {
     operationId: "previewDefinition",
     summary: "Preview a schedule definition",
     description:
-      "Computes the next fire times of a definition without storing the definition. `job` is optional.",
+      "Computes the next fire times of a definition without storing the definition. `job` is optional; it is validated as by PUT, except for its `callbackUrl`.",
     tags,
     scope: "jobs:read",
     method: "post",
@@ -70,7 +70,7 @@ export function createScheduleRoutes({ schemas }: JobTypeRegistry) {
       },
     },
     responses: preview,
-    problems: ["invalid-parameter", ...unread],
+    problems: ["invalid-parameter", ...unread, "data-too-large", "unstorable-secret"],
   });
   return { putSchedule, previewDefinition };
 }

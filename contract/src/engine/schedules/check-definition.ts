@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import { createNewJob, type Origin } from "../jobs/enqueue/new-job.ts";
 import type { JobTemplate } from "../../api/job-request.ts";
+import { parseSafely } from "../../api/job-data/parse-safely.ts";
 import type { FieldError } from "../../api/json/json.ts";
 import { fieldErrors, type ProblemKind } from "../../api/problem.ts";
 import type { JobTypeRegistry } from "../../api/registry.ts";
@@ -15,6 +16,8 @@ export type CheckedDefinition =
   | { status: "ok"; definition: ScheduleDefinition }
   | { status: "refused"; kind: ProblemKind; detail?: string | undefined; errors: FieldError[] };
 
+const dataPath = ["job", "data"];
+
 /** Validates a schedule definition; its job is validated as if enqueued now by `origin`. */
 export function checkDefinition(
   jobTypes: JobTypeRegistry,
@@ -22,7 +25,7 @@ export function checkDefinition(
   origin: Pick<Origin, "tenant" | "callbacks">,
   keys: KeyRing | undefined,
 ): CheckedDefinition {
-  const parsed = jobTypes.schemas.ScheduleDefinition.safeParse(value);
+  const parsed = parseSafely(jobTypes.schemas.ScheduleDefinition, value, dataPath);
   const errors = findErrors(jobTypes, value, parsed.error?.issues);
   if (!parsed.success || errors.length > 0) {
     return { status: "refused", kind: "invalid-schedule", errors };
@@ -56,15 +59,28 @@ function findShown(jobTypes: JobTypeRegistry, job: JobTemplate): FieldError[] {
 
 export type CheckedTiming =
   | { status: "ok"; timing: Timing }
-  | { status: "refused"; errors: FieldError[] };
+  | Extract<CheckedDefinition, { status: "refused" }>;
 
-/** Validates what a preview needs of a definition, without access to the stores. */
-export function checkPreviewed(jobTypes: JobTypeRegistry, value: unknown): CheckedTiming {
-  const parsed = jobTypes.schemas.PreviewedDefinition.safeParse(value);
+/**
+ * Validates a definition without access to the stores, and so without the webhooks that permit a callback URL. The job is
+ * optional.
+ */
+export function checkPreviewed(
+  jobTypes: JobTypeRegistry,
+  value: unknown,
+  tenant: string,
+  keys: KeyRing | undefined,
+): CheckedTiming {
+  if (toFields(value)["job"] !== undefined) {
+    const callbacks = { receivers: [], isOptional: true };
+    const checked = checkDefinition(jobTypes, value, { tenant, callbacks }, keys);
+    return checked.status === "ok" ? { status: "ok", timing: checked.definition } : checked;
+  }
+  const parsed = parseSafely(jobTypes.schemas.PreviewedDefinition, value, dataPath);
   const errors = findErrors(jobTypes, value, parsed.error?.issues);
   return parsed.success && errors.length === 0
     ? { status: "ok", timing: parsed.data }
-    : { status: "refused", errors };
+    : { status: "refused", kind: "invalid-schedule", errors };
 }
 
 function findErrors(

@@ -1,4 +1,5 @@
 import type { JobTemplate } from "../../api/job-request.ts";
+import { parseSafely } from "../../api/job-data/parse-safely.ts";
 import type { ScheduleDefinition } from "../../api/schedule.ts";
 import { fieldErrors } from "../../api/problem.ts";
 import type { JobTypeRegistry } from "../../api/registry.ts";
@@ -48,7 +49,7 @@ export function openTemplate(
     }
     opened = { ...job, data: data.data };
   }
-  const parsed = jobTypes.schemas.JobTemplate.safeParse(opened);
+  const parsed = parseSafely(jobTypes.schemas.JobTemplate, opened, ["data"]);
   if (parsed.success) return { status: "ok", job: parsed.data };
   const pointers = fieldErrors(parsed.error.issues).map(({ pointer }) => pointer);
   return {

@@ -1,5 +1,6 @@
 import { jobKey, rateLimitKey } from "../../redis/names.ts";
 import { createScript, type ScriptRedis } from "../../redis/script.ts";
+import { parseSafely } from "../../../api/job-data/parse-safely.ts";
 import type { JobType, KeyRate } from "../../../api/job-type.ts";
 import type { TakenJob } from "./taken-job.ts";
 
@@ -12,7 +13,10 @@ export interface RateLimitSlot {
 }
 
 export interface KeyRateLimits {
-  /** Returns undefined for a job without a rate limit. Waits for Redis without a limit. */
+  /**
+   * Returns undefined for a job without a rate limit. Waits for Redis without a limit.
+   * @throws what the function `by` of the job type throws
+   */
   reserveSlot(
     queue: string,
     jobType: JobType,
@@ -65,10 +69,10 @@ export function createKeyRateLimits({
 }: KeyRateLimitDeps): KeyRateLimits {
   const run = createScript(redis, script);
 
-  async function reserve(queue: string, type: string, job: TakenJob, key: string, rate: KeyRate) {
+  async function reserve(slotsKey: string, hashKey: string, rate: KeyRate) {
     const intervalMs = rate.durationMs / rate.max;
     const answer = await run(
-      [rateLimitKey(prefix, queue, type, hash(key)), jobKey(prefix, queue, job.id)],
+      [slotsKey, hashKey],
       [Date.now(), intervalMs, rate.durationMs - intervalMs].map(String),
     );
     const [at = 0, hadSlot] = answer as number[];
@@ -80,10 +84,11 @@ export function createKeyRateLimits({
       if (rateLimit === undefined) return undefined;
       const rate = rates.has(type) ? rates.get(type) : rateLimit;
       if (!rate) return undefined;
-      const parsed = schema.safeParse(data);
+      const parsed = parseSafely(schema, data);
       // Data that does not fit the type fails without running the handler.
       if (!parsed.success) return undefined;
-      return reserve(queue, type, job, rateLimit.by(parsed.data), rate);
+      const value = hash(rateLimit.by(parsed.data));
+      return reserve(rateLimitKey(prefix, queue, type, value), jobKey(prefix, queue, job.id), rate);
     },
   };
 }

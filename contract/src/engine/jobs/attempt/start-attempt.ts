@@ -3,6 +3,7 @@ import type { JobType } from "../../../api/job-type.ts";
 import { toDispatchOptions } from "../../redis/options.ts";
 import type { KeyRing } from "../../secrets/key-ring.ts";
 import type { KeyRateLimits } from "./key-rate-limits.ts";
+import { toJobError } from "./job-error.ts";
 import type { LedgerLookup } from "./ledger-lookup.ts";
 import { openSecrets } from "./open-secrets.ts";
 import type { StartedAttempt } from "./attempt-history.ts";
@@ -102,8 +103,14 @@ export function createStartAttempt(deps: StartAttemptDeps): StartAttempt {
       }
       const { data, scrub } = opened;
       const prepared = { start: { job, target, attempt, scrub }, jobType, data };
-      const reservation = keyRateLimits.reserveSlot(queue, jobType, job, data);
-      return reservation === undefined ? prepared : waitForSlot(prepared, reservation);
+      try {
+        const reservation = keyRateLimits.reserveSlot(queue, jobType, job, data);
+        return reservation === undefined ? prepared : waitForSlot(prepared, reservation);
+      } catch (thrown) {
+        // Code of the project: the other jobs of the queue must not wait for this one.
+        const error = toJobError(thrown, scrub?.text);
+        return attempts.fail(prepared.start, { error, retry: "policy" });
+      }
     },
   };
 }

@@ -10,6 +10,7 @@ import type { ProblemKind } from "../../../api/problem.ts";
 import type { KeyRing } from "../../secrets/key-ring.ts";
 import { redactData } from "../../secrets/secret-data.ts";
 import type { JobTypeRegistry } from "../../../api/registry.ts";
+import { toThrownText } from "../../../api/job-data/parse-safely.ts";
 import { toSearchTerms } from "../../../api/job-data/search-terms.ts";
 import { createJobId } from "./job-id.ts";
 import { findConflicts, getExpiresAt, getRunAt } from "./job-times.ts";
@@ -91,7 +92,11 @@ export function createNewJob(
 ): NewJobResult {
   const jobType = jobTypes.find(request.type);
   if (jobType === undefined) throw new Error(`no job type ${request.type}`);
-  const text = JSON.stringify(request.data);
+  const text = toText(request.data);
+  if (text === undefined) {
+    const errors = [{ pointer: "/data", detail: "The parsed data has no JSON form." }];
+    return { status: "refused", kind: "invalid-job", errors };
+  }
   if (isTooLarge(text)) {
     const detail = `At most ${limits.dataBytes} bytes of data.`;
     return { status: "refused", kind: "data-too-large", detail };
@@ -107,7 +112,13 @@ export function createNewJob(
   const runAt = getRunAt(request);
   const { data } = request;
   const policy = request.keyPolicy ?? jobType.keyPolicy;
-  const key = request.key ?? (jobType.key?.(data) || null);
+  let key: string | null;
+  try {
+    key = request.key ?? (jobType.key?.(data) || null);
+  } catch (thrown) {
+    const detail = `The key cannot be derived from the data: ${toThrownText(thrown)}`;
+    return { status: "refused", kind: "invalid-job", errors: [{ pointer: "/key", detail }] };
+  }
   if (key !== null && key.length > limits.keyLength) {
     const detail = `The key, which is derived from the data, has more than ${limits.keyLength} characters.`;
     return { status: "refused", kind: "invalid-job", errors: [{ pointer: "/key", detail }] };
@@ -175,6 +186,15 @@ function getCallback(
 /** Redacts the data, so that no secret becomes a search term. */
 function findable({ searchable, findSecrets }: JobType, data: unknown): unknown {
   return searchable && findSecrets ? redactData(data, findSecrets) : data;
+}
+
+/** Returns undefined for a value that a schema has parsed to something without a JSON form, such as a bigint. */
+function toText(data: unknown): string | undefined {
+  try {
+    return JSON.stringify(data);
+  } catch {
+    return undefined;
+  }
 }
 
 function isTooLarge(text: string): boolean {
