@@ -286,6 +286,7 @@ test("an import maps columns to fields, and the rejected rows are downloaded", a
   const args = ["import", "-", "--type", "echo", "--delimiter", "semicolon", "--json"];
   args.push("--mapping", JSON.stringify(mapping), "--dedup-key", "cli-{id}");
   args.push("--options", '{"labels":["mapped"]}');
+  args.push("--then", 'echo:{"message":"after the import"}');
   const counts = { read: 4, accepted: 2, duplicate: 1, rejected: 1 };
 
   const dry = await toril([...args, "--dry-run"], input);
@@ -299,6 +300,10 @@ test("an import maps columns to fields, and the rejected rows are downloaded", a
   expect(json).toMatchObject({ status: "done", counts: { ...counts, completed: 2 } });
   const { items } = (await toril("jobs --label mapped --json")).json as JobPage;
   expect(new Set(items.map(({ key }) => key))).toEqual(new Set(["cli-1", "cli-2"]));
+  const { then } = json as Import;
+  expect((await toril(`imports show ${id}`)).output).toContain(then!);
+  await waitForStatus(then!, "completed");
+  expect(await stack.client.getJob(then!)).toMatchObject({ data: { message: "after the import" } });
 
   const { output } = await toril(`imports errors ${id}`);
   expect(output).toStartWith("row,part,line,");
@@ -317,6 +322,9 @@ test("an import without header ignores columns, and ends after too many errors",
   const args = "import - --type echo --no-header --columns message,other --json";
   const ignored = await toril(`${args} --unknown-columns ignore`, "a,1\nb,2\n");
   expect(ignored.json).toMatchObject({ status: "done", counts: { accepted: 2, rejected: 0 } });
+  expect((await toril(`${args} --then echo:{`, "a,1\n")).errors).toContain("not JSON");
+  const unknown = await toril(`${args} --then nothing`, "a,1\n");
+  expect([unknown.code, unknown.errors]).toEqual([2, expect.stringContaining("then")]);
   const failed = await toril(`${args} --max-errors 1`, "a,1\nb,2\n");
   expect(failed.code).toBe(7);
   expect(failed.json).toMatchObject({ status: "failed", counts: { rejected: 2 } });
@@ -330,6 +338,9 @@ test("a sheet of an .xlsx file is imported in one request, and mapped", async ()
   const mapping = JSON.stringify({ message: "Article", sleepMs: { value: 0 } });
   const args = ["import", workbook, "--type", "echo", "--sheet", "Orders", "--json"];
   args.push("--mapping", mapping, "--dedup-key", "xlsx-{Article}", "--options", '{"priority":7}');
+  const after = join(dir, "then.json");
+  writeFileSync(after, JSON.stringify({ type: "echo", data: { message: "m" }, priority: 3 }));
+  args.push("--then", `@${after}`);
   const counts = { read: 3, accepted: 2, rejected: 1 };
   const dry = await toril([...args, "--dry-run"]);
   expect(dry.json).toMatchObject({ dryRun: true, status: "done", parts: null, counts });
@@ -339,6 +350,7 @@ test("a sheet of an .xlsx file is imported in one request, and mapped", async ()
     select key, (options->>'priority')::int as priority from jobs
     where import_id = ${(json as Import).id} order by key`;
   expect([...jobs]).toEqual(["xlsx-A-1", "xlsx-A-2"].map((key) => ({ key, priority: 7 })));
+  expect(await stack.client.getJob((json as Import).then!)).toMatchObject({ priority: 3 });
 
   const second = await _runCommand(
     "import - --format xlsx --type row.import --sheet Second --no-header",

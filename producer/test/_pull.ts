@@ -33,6 +33,15 @@ const _mixed = (type: string) =>
     result: z.null(),
   });
 
+const limited = defineJob({
+  type: "test.crawl",
+  queue: "sites",
+  worker: "pull",
+  data: z.strictObject({ url: z.url() }).meta({ example: { url: "http://a.example/" } }),
+  result: z.null(),
+  rateLimit: { by: ({ url }) => new URL(url).host, max: 1, durationMs: 3_600_000 },
+});
+
 const handled = defineJob({
   type: "test.handled",
   queue: "handled",
@@ -45,6 +54,7 @@ export const _pullRegistry = createRegistry([
   charge,
   _mixed("test.first"),
   _mixed("test.second"),
+  limited,
   handled,
 ]);
 

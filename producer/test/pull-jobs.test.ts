@@ -108,27 +108,36 @@ test("workers of all producers together hold no more jobs than the concurrency o
   }
 });
 
-test("workers of all producers together keep the rate limit of each key", async () => {
-  const type = "test.limited";
-  const rateLimit = { key: "/site/host", max: 1, durationMs: 3_600_000 };
-  await producer.client.putJobType(type, { data: { type: "object" }, rateLimit });
-  const hosts = ["a.example", "a.example", "b.example", "a.example"];
-  for (const host of hosts) {
-    const { status } = await producer.post({ type, data: { site: { host } } });
-    expect(status).toBe(201);
-  }
-  const taken = await worker.take({ types: [type], max: 2 });
-  taken.push(...(await otherWorker.take({ types: [type], max: 10 })));
-  expect(taken.map(({ data }) => data)).toEqual([
-    { site: { host: "a.example" } },
-    { site: { host: "b.example" } },
-  ]);
-  const { counts } = await producer.client.getQueue(type);
-  expect(counts).toMatchObject({ waiting: 0, active: 2, delayed: 2 });
-  // A job that waits for its rate has used up no attempt.
-  const [waiting] = (await producer.client.listJobs({ type, status: "pending" })).items;
-  expect(waiting!.attempts.made).toBe(0);
-});
+const _limits = [
+  ["test.limited", "test.limited", (host: string) => ({ site: { host } })],
+  ["test.crawl", "sites", (host: string) => ({ url: `http://${host}/` })],
+] as const;
+
+test.each(_limits)(
+  "workers of all producers together keep the rate limit of each key: %s",
+  async (type, queue, toData) => {
+    if (type === "test.limited") {
+      const rateLimit = { key: "/site/host", max: 1, durationMs: 3_600_000 };
+      await producer.client.putJobType(type, { data: { type: "object" }, rateLimit });
+    }
+    const hosts = ["a.example", "a.example", "b.example", "a.example"];
+    for (const host of hosts) {
+      const { status } = await producer.post({ type, data: toData(host) });
+      expect(status).toBe(201);
+    }
+    const taken = await worker.take({ types: [type], max: 2 });
+    taken.push(...(await otherWorker.take({ types: [type], max: 10 })));
+    expect(taken.map(({ data }) => data as unknown)).toEqual([
+      toData("a.example"),
+      toData("b.example"),
+    ]);
+    const { counts } = await producer.client.getQueue(queue);
+    expect(counts).toMatchObject({ waiting: 0, active: 2, delayed: 2 });
+    // A job that waits for its rate has used up no attempt.
+    const [waiting] = (await producer.client.listJobs({ type, status: "pending" })).items;
+    expect(waiting!.attempts.made).toBe(0);
+  },
+);
 
 test("workers of all producers together keep the rate limit of the queue", async () => {
   await producer.client.changeQueue("images", { rateLimit: { max: 2, durationMs: 3_600_000 } });
