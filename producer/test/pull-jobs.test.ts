@@ -127,10 +127,7 @@ test.each(_limits)(
     }
     const taken = await worker.take({ types: [type], max: 2 });
     taken.push(...(await otherWorker.take({ types: [type], max: 10 })));
-    expect(taken.map(({ data }) => data as unknown)).toEqual([
-      toData("a.example"),
-      toData("b.example"),
-    ]);
+    expect(taken.map(({ data }) => data)).toEqual([toData("a.example"), toData("b.example")]);
     const { counts } = await producer.client.getQueue(queue);
     expect(counts).toMatchObject({ waiting: 0, active: 2, delayed: 2 });
     // A job that waits for its rate has used up no attempt.

@@ -87,3 +87,15 @@ test("the job counts for the quota, and malformed JSON of the parameter is refus
   const malformed = await producer.request("/v1/jobs/bulk?then={", _json([_echo()], headers));
   _expectProblem(malformed, "invalid-parameter");
 });
+
+test("the job is dispatched at once if no entry is new", async () => {
+  const taken = _echo("taken", { key: "taken" });
+  expect((await producer.post(taken, _bearer(whole.key))).status).toBe(201);
+  const bulk = await producer.request(
+    `/v1/jobs/bulk?atomicity=partial&${_parameter(_echo("then"))}`,
+    _json([taken, { type: "echo", data: {} }], _bearer(whole.key)),
+  );
+  expect(bulk.body.counts).toEqual({ created: 0, duplicate: 1, rejected: 1 });
+  const events = await stores.sql`select parent_id as id from graph_events`;
+  expect([...events]).toEqual([{ id: bulk.body.then }]);
+});
