@@ -63,7 +63,7 @@ export async function _openWorld() {
       redis.hgetall(jobKey(prefix, "echo", bullId(id, generation))),
     async clear() {
       await redis.flushall();
-      await sql`truncate jobs`;
+      await sql`truncate jobs, undispatched_jobs, reconciler_progress`;
     },
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
@@ -101,6 +101,25 @@ export async function _record({ sql }: _World, count: number, changes: RowChange
            '{"attempts":2,"backoff":{"type":"fixed","delay":1}}', ${runAt}, now() - ${ageMs} * interval '1 millisecond'
     from unnest(${ids}::uuid[]) as id`;
   return ids;
+}
+
+/** Notes jobs as a producer whose dispatch failed. */
+export async function _noteUndispatched({ sql }: _World, ids: readonly string[]) {
+  await sql`insert into undispatched_jobs (job_id) select unnest(${ids}::uuid[])`;
+}
+
+/** Returns a Redis client that reports the ids of each inspection. */
+export function _spyInspections({ redis }: _World, onInspect: (ids: string[]) => void) {
+  return new Proxy(redis, {
+    get(target, name) {
+      if (name !== "evalsha") return Reflect.get(target, name, target) as unknown;
+      return (sha1: string, count: number, keysAndArguments: string[]) => {
+        const [, mode, , , ...ids] = keysAndArguments.slice(count);
+        if (mode === "keep") onInspect(ids);
+        return target.evalsha(sha1, count, keysAndArguments);
+      };
+    },
+  });
 }
 
 /** Dispatches recorded jobs like a producer. */

@@ -4,7 +4,9 @@ import { startRedis } from "../../ops/dev/stores/redis.ts";
 import {
   _openWorld,
   _dispatch,
+  _noteUndispatched,
   _record,
+  _spyInspections,
   _startReconciler,
   _until,
   type _World,
@@ -86,7 +88,47 @@ test("a follower makes no pass, and leads as soon as the leader closes", async (
   expect(await second.waitForPass("flushed")).toMatchObject({ checked: 0 });
 });
 
-test("a pass ends when the leader's connection is lost, and the next leader continues", async () => {
+test("the next leader first dispatches jobs that never were, then continues where the last leader stopped", async () => {
+  const ids = await _record(world, 20);
+  const pages = [0, 5, 10, 15].map((start) => ids.slice(start, start + 5));
+  const dispatched: string[][] = [];
+  const reached = Promise.withResolvers<void>();
+  await using killed = await _startReconciler(world, {
+    pageSize: 5,
+    async dispatch(queue, jobs) {
+      if (dispatched.length === 1) {
+        reached.resolve();
+        await new Promise(() => {});
+      }
+      dispatched.push(jobs.map(({ bullId }) => bullId));
+      await world.dispatch(queue, jobs);
+    },
+  });
+  await reached.promise;
+  const noted = await _record(world, 3);
+  await _noteUndispatched(world, noted);
+  const inspected: string[][] = [];
+  await using next = await _startReconciler(world, {
+    redis: _spyInspections(world, (page) => inspected.push(page)),
+    pageSize: 5,
+    async dispatch(queue, jobs) {
+      dispatched.push(jobs.map(({ bullId }) => bullId));
+      await world.dispatch(queue, jobs);
+    },
+  });
+
+  await killed.reconciler.close();
+
+  const report = await next.waitForPass("leading");
+  const [first, ...others] = pages;
+  expect(dispatched).toEqual([first!, noted, ...others]);
+  expect(inspected).toEqual([noted, ...others, noted, first!]);
+  expect(report).toMatchObject({ checked: 23, redispatched: 15 });
+  expect(await next.pass()).toMatchObject({ checked: 23, redispatched: 0 });
+  expect(inspected.slice(6, 8)).toEqual([first!, pages[1]!]);
+});
+
+test("a pass ends when the leader's connection is lost, and the leader takes over again", async () => {
   await _record(world, 20);
   let dispatches = 0;
   await using reconciling = await _startReconciler(world, {
@@ -102,12 +144,8 @@ test("a pass ends when the leader's connection is lost, and the next leader cont
     },
   });
 
-  await _until(() => reconciling.reports.length === 2);
-
-  expect(reconciling.reports).toMatchObject([
-    { checked: 10, redispatched: 10 },
-    { checked: 20, redispatched: 10 },
-  ]);
+  expect(await reconciling.waitForPass("leading")).toMatchObject({ checked: 20, redispatched: 10 });
+  expect(dispatches).toBe(4);
 });
 
 test("a wake during a pass causes one more pass right after it", async () => {
@@ -139,8 +177,11 @@ test("a wake during a pass causes one more pass right after it", async () => {
 test("a failed pass is logged, and the next pass does the work", async () => {
   await _record(world, 3);
   await world.sql`alter table jobs rename to jobs_away`;
-  await using reconciling = await _startReconciler(world);
-  await _until(() => reconciling.problems.length > 0);
+  let failures = 0;
+  const onPassFailed = () => (failures += 1);
+  await using reconciling = await _startReconciler(world, { onPassFailed });
+  await _until(() => failures > 0);
+  expect(reconciling.problems).not.toBeEmpty();
   await world.sql`alter table jobs_away rename to jobs`;
 
   expect(await reconciling.pass()).toMatchObject({ redispatched: 3 });

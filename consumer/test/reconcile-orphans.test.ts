@@ -95,6 +95,17 @@ test("a job that starts between the second inspection and its removal is not re-
   expect(await world.getHash(orphan)).toMatchObject({ name: "echo" });
 });
 
+test("a new leader that continues in the middle still searches for the oldest jobs", async () => {
+  const [orphan, ...sound] = await _record(world, 120);
+  await _dispatch(world, [orphan!, ...sound]);
+  await world.redis.lrem(world.keys().wait, 0, orphan!);
+  await world.sql`insert into reconciler_progress (id, last_id) values (1, ${orphan!})`;
+  await using reconciling = await _startReconciler(world);
+
+  expect(await reconciling.waitForPass("leading")).toMatchObject({ checked: 120, redispatched: 0 });
+  expect(await reconciling.pass()).toMatchObject({ checked: 120, redispatched: 1 });
+});
+
 test("a job that is not due is not searched for in the lists", async () => {
   const [id] = await _record(world, 1, { runAt: new Date(Date.now() + 3_600_000) });
   await _dispatch(world, [id!]);

@@ -4,6 +4,7 @@ import { Queue, UnrecoverableError } from "bullmq";
 import {
   _openWorld,
   _dispatch,
+  _noteUndispatched,
   _record,
   _startReconciler,
   _startWorker,
@@ -197,6 +198,92 @@ describe("a pending job that Redis lost", () => {
     expect(await _waiting()).toEqual([paused!]);
     expect(await world.redis.zscore(world.keys().delayed, delayed!)).not.toBeNull();
   });
+});
+
+test("queue settings are restored before the first dispatch, and again when Redis lost its data meanwhile", async () => {
+  await _record(world, 3);
+  const steps: string[] = [];
+  await using reconciling = await _startReconciler(world, {
+    pageSize: 1,
+    apply: async () => void steps.push("restore"),
+    async dispatch(queue, jobs) {
+      await world.dispatch(queue, jobs);
+      if (steps.push("dispatch") === 3) await world.redis.flushall();
+    },
+  });
+
+  await reconciling.waitForPass("leading");
+
+  expect(steps).toEqual(["restore", "dispatch", "dispatch", "restore", "dispatch"]);
+});
+
+describe("jobs whose dispatch failed", () => {
+  const _noted = async () => {
+    const rows = await world.sql<{ id: string }[]>`select job_id as id from undispatched_jobs`;
+    return rows.map(({ id }) => id);
+  };
+
+  test("are dispatched after the grace period without a pass, and checked in Redis before", async () => {
+    await using reconciling = await _startReconciler(world, { undispatchedEveryMs: 20 });
+    await reconciling.waitForPass("leading");
+    const [young] = await _record(world, 1, { ageMs: 0 });
+    const [lost, ended, present] = await _record(world, 3);
+    await _dispatch(world, [present!]);
+    await world.sql`update jobs set status = 'cancelled' where id = ${ended!}`;
+    const deleted = Bun.randomUUIDv7();
+
+    await _noteUndispatched(world, [young!, lost!, ended!, present!, deleted]);
+
+    await _until(async () => (await _noted()).length === 1);
+    expect(await _noted()).toEqual([young!]);
+    expect(await _waiting()).toEqual([lost!, present!]);
+    expect(await world.getHash(ended!)).toEqual({});
+    expect(reconciling.reports).toHaveLength(1);
+    await world.sql`update jobs set created_at = now() - interval '1 hour' where id = ${young!}`;
+    await _until(async () => (await _noted()).length === 0);
+    expect(await _waiting()).toEqual([young!, lost!, present!]);
+  });
+
+  test("stay noted while Redis rejects them or has no memory", async () => {
+    const [full] = await _record(world, 1);
+    const [rejected] = await _record(world, 1, { queue: "broken" });
+    await world.redis.hset(world.keys("broken").meta, "opts.maxLenEvents", "many");
+    await world.redis.config("SET", "maxmemory", 1);
+    await _noteUndispatched(world, [full!, rejected!]);
+    await using reconciling = await _startReconciler(world);
+
+    await reconciling.waitForPass("leading");
+
+    expect((await _noted()).toSorted()).toEqual([full!, rejected!]);
+    await world.redis.config("SET", "maxmemory", 0);
+    await reconciling.pass();
+    expect(await _noted()).toEqual([rejected!]);
+    await world.redis.hdel(world.keys("broken").meta, "opts.maxLenEvents");
+    await reconciling.pass();
+    expect(await _noted()).toEqual([]);
+  });
+});
+
+test("jobs of other queues are re-dispatched while the Redis of one queue is unavailable", async () => {
+  for (let page = 0; page < 3; page += 1) {
+    await _record(world, 1, { queue: "away" });
+    await _record(world, 1);
+  }
+  let attempts = 0;
+  await using reconciling = await _startReconciler(world, {
+    pageSize: 2,
+    async dispatch(queue, jobs) {
+      if (queue !== "away") return world.dispatch(queue, jobs);
+      attempts += 1;
+      throw new Error("Command timed out");
+    },
+  });
+
+  await _until(() => reconciling.problems.length > 0);
+
+  expect(await _waiting()).toHaveLength(3);
+  expect(attempts).toBe(1);
+  expect(reconciling.reports).toEqual([]);
 });
 
 describe("when Redis rejects writes", () => {

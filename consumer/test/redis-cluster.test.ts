@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { epochKey } from "@toril/contract/engine/redis/names";
 import { startCluster } from "../../ops/dev/stores/redis-fleet.ts";
-import { hasMemory } from "../src/reconciler/redispatch.ts";
+import { readNode } from "../src/reconciler/redis-node.ts";
 import { openCommandRedis } from "../src/stores/redis.ts";
 import { createRedisEpoch, type RedisLoss } from "../src/reconciler/redis-epoch.ts";
 import { _until } from "./_reconcile.ts";
@@ -82,11 +82,11 @@ test("a master without free memory is distinguished from the others", async () =
   const holders = await Promise.all(queues.map(_getHolder));
 
   await full.client.config("SET", "maxmemory", 1);
-  const rooms = await Promise.all(queues.map((queue) => hasMemory(redis, prefix, queue)));
+  const nodes = await Promise.all(queues.map((queue) => readNode(redis, prefix, queue)));
   await full.client.config("SET", "maxmemory", 0);
 
-  expect(rooms).toEqual(holders.map((holder) => holder !== full));
-  expect(await hasMemory(redis, prefix, "default")).toBe(true);
+  expect(nodes.map(({ hasMemory }) => hasMemory)).toEqual(holders.map((holder) => holder !== full));
+  expect(await readNode(redis, prefix, "default")).toMatchObject({ hasMemory: true });
 });
 
 test("a planned failover, which closes no connection, is detected", async () => {

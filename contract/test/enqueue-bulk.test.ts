@@ -4,6 +4,7 @@ import { type Breakers, createBreakers } from "../src/engine/jobs/enqueue/breake
 import { createDispatcher } from "../src/engine/jobs/enqueue/dispatcher.ts";
 import { createEnqueue } from "../src/engine/jobs/enqueue/enqueue.ts";
 import type { BulkRequest } from "../src/engine/jobs/enqueue/insert-bulk.ts";
+import { createRecordUndispatched } from "../src/engine/jobs/enqueue/undispatched-ledger.ts";
 import { createNewJob } from "../src/engine/jobs/enqueue/new-job.ts";
 import { arrayTypes } from "../src/engine/postgres/array-types.ts";
 import { createLedger, type Ledger } from "../src/engine/postgres/pool.ts";
@@ -40,6 +41,7 @@ function _enqueue(dispatch: Dispatch) {
     remove: unused,
     removeFromRedis: unused,
     breakers,
+    recordUndispatched: createRecordUndispatched(ledger),
     maxUndispatched: 0,
   });
   return createEnqueue({ ledger, dispatcher, timeoutMs: 20_000 });
@@ -96,11 +98,14 @@ test("a request is recorded while the previous one is dispatched", async () => {
   }
 });
 
-test("a recorded request whose dispatch fails is undispatched", async () => {
+test("a recorded request whose dispatch fails is undispatched, and noted for the reconciler", async () => {
   const enqueue = _enqueue(() => Promise.reject(new Error("no connection")));
   const recorded = await enqueue.record({ jobs: [_job("1")] });
   expect(recorded).toMatchObject({ status: "accepted" });
   expect(recorded.status === "accepted" && (await recorded.dispatched)).toBe(false);
   expect(await enqueue.record({ jobs: [_job("2")] }).catch(String)).toContain("full");
   expect(await _messages()).toEqual(["1"]);
+  const noted = await store.sql`
+    select data->>'message' as message from undispatched_jobs join jobs on jobs.id = job_id`;
+  expect([...noted]).toEqual([{ message: "1" }]);
 });

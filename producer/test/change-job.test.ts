@@ -137,6 +137,8 @@ describe("retry", () => {
       });
     });
     expect((await producer.client.getJob(id)).state).toBe("undispatched");
+    const noted = await stores.sql`select from undispatched_jobs where job_id = ${id}`;
+    expect(noted).toHaveLength(1);
   });
 });
 

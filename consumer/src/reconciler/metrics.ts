@@ -2,6 +2,7 @@ import { createCounter } from "@toril/contract/engine/metrics/process-metrics";
 import { Gauge, Histogram, type Registry } from "prom-client";
 import type { WaitingParents } from "./graph-ledger.ts";
 import type { PassReport } from "./reconcile.ts";
+import type { RepairCounts } from "./reconcile-jobs.ts";
 
 const actions = ["redispatched", "postponed", "settled"] as const;
 
@@ -57,8 +58,13 @@ export function createReconcileMetrics(registry: Registry) {
     for (const gauge of [pending, lastPass, waitingParents, oldestParent]) gauge.remove();
   }
 
+  function count(counts: RepairCounts) {
+    for (const action of actions) jobs.inc({ action }, counts[action]);
+  }
+
   forget();
   return {
+    onRepaired: count,
     onLead(isLeading: boolean) {
       leading.set(Number(isLeading));
       if (!isLeading) forget();
@@ -67,7 +73,7 @@ export function createReconcileMetrics(registry: Registry) {
       passes.observe(report.ms / 1000);
       lastPass.setToCurrentTime();
       pending.set(report.checked);
-      for (const action of actions) jobs.inc({ action }, report[action]);
+      count(report);
     },
     onPassFailed: () => failures.inc(),
     onWaiting({ count, oldestSeconds }: WaitingParents) {

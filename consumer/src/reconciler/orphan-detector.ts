@@ -60,6 +60,8 @@ interface ScanResult {
 export interface OrphanScan {
   /** @param jobs of one queue, in id order */
   inspect(queue: string, jobs: readonly PendingJob[]): Promise<ScanResult>;
+  /** Call when the scan goes on with the oldest jobs: only those are searched for in the lists. */
+  restart(): void;
   /** Call only after a complete pass: a job must be orphaned in two complete passes in a row. */
   end(): void;
 }
@@ -69,10 +71,13 @@ export interface OrphanDetector {
 }
 
 /** Maximum number of the oldest jobs per queue to search for in the lists: a stuck job becomes one of the oldest. */
-const maxListed = 100;
+const maxListedJobs = 100;
 
 /** Deletes a job that is orphaned in two passes in a row from Redis and reports the job as missing. */
-export function createOrphanDetector(inspector: JobInspector): OrphanDetector {
+export function createOrphanDetector(
+  inspector: JobInspector,
+  { maxListed = maxListedJobs }: { maxListed?: number } = {},
+): OrphanDetector {
   let suspects: ReadonlySet<string> = new Set();
 
   return {
@@ -113,6 +118,7 @@ export function createOrphanDetector(inspector: JobInspector): OrphanDetector {
             finished: jobs.filter((job) => isFinished(states.get(job))),
           };
         },
+        restart: () => remainingByQueue.clear(),
         end() {
           suspects = newSuspects;
         },

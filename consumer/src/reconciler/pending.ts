@@ -1,3 +1,4 @@
+import { highestId, lowestId } from "@toril/contract/engine/jobs/enqueue/job-id";
 import type { JobColumns } from "@toril/contract/engine/postgres/tables";
 import type { Sql } from "postgres";
 
@@ -16,18 +17,55 @@ export type JobToDispatch = Pick<
   data: string;
 };
 
-/** Reads a page of pending rows after an id, in id order, that are older than `graceMs` by Postgres' clock. */
-export function readPending(
-  sql: Sql,
-  page: { after: string; graceMs: number; size: number },
-): Promise<PendingJob[]> {
+export interface PageQuery {
+  after: string;
+  /** The last id of the page, if not the last job's. */
+  last?: string | undefined;
+  /** Minimum age by Postgres' clock. */
+  graceMs: number;
+  size: number;
+}
+
+/** The row of `reconciler_progress`. */
+const progressId = 1;
+
+/** Reads up to which id the last unfinished pass has come, made by this leader or by another one. */
+export async function readProgress(sql: Sql): Promise<string> {
+  const [row] = await sql<{ lastId: string }[]>`
+    select last_id as "lastId" from reconciler_progress where id = ${progressId}`;
+  return row?.lastId ?? lowestId;
+}
+
+export async function saveProgress(sql: Sql, lastId: string): Promise<void> {
+  await sql`
+    insert into reconciler_progress (id, last_id) values (${progressId}, ${lastId})
+    on conflict (id) do update set last_id = excluded.last_id`;
+}
+
+/** Reads a page of pending rows, in id order. */
+export function readPending(sql: Sql, page: PageQuery): Promise<PendingJob[]> {
   return sql<PendingJob[]>`
     select id, generation, tenant, queue, type, coalesce(run_at <= now(), true) as "isDue"
     from jobs
-    where status = 'pending' and waiting_children is not true and id > ${page.after}
+    where status = 'pending' and waiting_children is not true
+      and id > ${page.after} and id <= ${page.last ?? highestId}
       and created_at < now() - ${page.graceMs} * interval '1 millisecond'
     order by id
     limit ${page.size}`;
+}
+
+/** A job that was noted as undispatched. `isPending` is null after retention deleted the job. */
+type NotedJob = PendingJob & { isPending: boolean | null; isOld: boolean | null };
+
+/** Reads a page of the jobs that were noted as undispatched, in id order, whatever their age and status. */
+export function readUndispatched(sql: Sql, page: Omit<PageQuery, "last">): Promise<NotedJob[]> {
+  return sql<NotedJob[]>`
+    select job_id as id, generation, tenant, queue, type, coalesce(run_at <= now(), true) as "isDue",
+           status = 'pending' and waiting_children is not true as "isPending",
+           created_at < now() - ${page.graceMs} * interval '1 millisecond' as "isOld"
+    from (select job_id from undispatched_jobs where job_id > ${page.after} order by job_id limit ${page.size}) as noted
+    left join jobs on jobs.id = noted.job_id
+    order by job_id`;
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { ApplySettings } from "@toril/contract/engine/queues/queue-settings";
+import { enforceQueueSettings } from "@toril/contract/engine/queues/settings-ledger";
 import type { DispatchEntry } from "@toril/contract/engine/redis/dispatch";
 import type { Remove } from "@toril/contract/engine/redis/remove";
 import type { ScriptRedis } from "@toril/contract/engine/redis/script";
@@ -11,8 +12,11 @@ import { runExpiry } from "./expire.ts";
 import { createFinishEvents } from "./finish-events.ts";
 import { type LeaderConnection, type Leadership, leadOnce } from "./leadership.ts";
 import { createJobInspector, createOrphanDetector } from "./orphan-detector.ts";
-import { hasMemory, createRedispatch } from "./redispatch.ts";
-import { createPass, type PassCounts, createPassSchedule } from "./pass.ts";
+import { createRedispatch } from "./redispatch.ts";
+import { createPass, createPassSchedule } from "./pass.ts";
+import { createReconcileJobs, type RepairCounts } from "./reconcile-jobs.ts";
+import { readNode } from "./redis-node.ts";
+import { createUndispatched } from "./undispatched.ts";
 import { restoreSettings } from "./queue-settings.ts";
 import type { Settler } from "@toril/contract/engine/jobs/attempt/settle";
 
@@ -23,7 +27,7 @@ export interface Reconciler {
   close(): Promise<void>;
 }
 
-export interface PassReport extends PassCounts {
+export interface PassReport extends RepairCounts {
   reason: string;
   ms: number;
 }
@@ -45,12 +49,16 @@ export interface ReconcilerDeps {
   /** Minimum age by Postgres' clock; a younger job may still be on its way to Redis. */
   graceMs: number;
   pageSize?: number;
+  /** Interval of the dispatch of jobs that were noted as undispatched. */
+  undispatchedEveryMs?: number;
   /** Interval between attempts to become the leader. */
   electEveryMs?: number;
   /** Time of silence after which Postgres ends a leader's session; the next election then replaces the leader. */
   sessionMs?: number;
   log: Pick<Logger, "info" | "warn" | "error">;
   onPass?(report: PassReport): void;
+  /** Reports repairs outside of a pass. */
+  onRepaired?(counts: RepairCounts): void;
   onPassFailed?(): void;
   onLead?(isLeading: boolean): void;
 }
@@ -77,7 +85,7 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
   let running: Promise<void> | undefined;
   let isPostgresAway = false;
 
-  async function tryPass(pass: () => Promise<PassCounts>, reason: string, signal: AbortSignal) {
+  async function tryPass(pass: () => Promise<RepairCounts>, reason: string, signal: AbortSignal) {
     const startedAt = performance.now();
     try {
       const counts = await pass();
@@ -93,30 +101,50 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
     }
   }
 
-  async function makePasses(leadership: Leadership) {
+  function createWalks(leadership: Leadership) {
     const { signal } = leadership;
-    const { apply } = deps;
-    const restore = () => restoreSettings({ leadership, apply, log });
-    const reconcilePending = createPass({
+    const walk = {
       leadership,
-      orphanDetector: createOrphanDetector(inspector),
-      endings,
-      openEvents: (queue) => createFinishEvents(redis, prefix, queue),
-      redispatch: createRedispatch({
-        leadership,
-        async dispatch(queue, jobs) {
-          // Paused jobs must not start when re-dispatched, and Redis may have been flushed a moment ago.
-          await restore();
-          await dispatch(queue, jobs);
-        },
-        hasMemory: (queue) => hasMemory(redis, prefix, queue),
+      begin: createReconcileJobs({
+        signal,
+        endings,
+        openEvents: (queue) => createFinishEvents(redis, prefix, queue),
+        openRedispatch: () =>
+          createRedispatch({
+            leadership,
+            dispatch,
+            readNode: (queue) => readNode(redis, prefix, queue),
+            restoreSettings: (queue) =>
+              leadership.run((sql) => enforceQueueSettings(sql, queue, deps.apply)),
+          }),
+        log,
       }),
+      isRedisReady: () => redis.status === "ready",
       graceMs,
       pageSize: deps.pageSize ?? 500,
+    };
+    const reconcilePending = createPass({
+      ...walk,
+      orphanDetector: createOrphanDetector(inspector),
+    });
+    const undispatched = createUndispatched({
+      ...walk,
+      orphanDetector: createOrphanDetector(inspector, { maxListed: 0 }),
+      everyMs: deps.undispatchedEveryMs ?? 1000,
+      onDispatched: deps.onRepaired,
       log,
     });
+    return { reconcilePending, undispatched };
+  }
+
+  async function makePasses(
+    leadership: Leadership,
+    { reconcilePending, undispatched }: ReturnType<typeof createWalks>,
+  ) {
+    const { signal } = leadership;
     const pass = async () => {
-      await restore();
+      await undispatched.dispatchAll();
+      await restoreSettings({ leadership, apply: deps.apply, log });
       return reconcilePending();
     };
     for (
@@ -136,7 +164,12 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
     // A settlement waits for Postgres without a limit; neither the next leadership nor the shutdown waits for a
     // settlement.
     const { remove } = deps;
-    const tasks = [makePasses(leadership), runExpiry({ leadership, remove, settler, log })];
+    const walks = createWalks(leadership);
+    const tasks = [
+      makePasses(leadership, walks),
+      walks.undispatched.watch(),
+      runExpiry({ leadership, remove, settler, log }),
+    ];
     for (const task of deps.maintenanceTasks ?? []) tasks.push(task(leadership));
     await Promise.race([Promise.all(tasks), waitForAbort(signal)]);
     deps.onLead?.(false);

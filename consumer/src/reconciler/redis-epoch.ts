@@ -1,8 +1,7 @@
-import { randomUUID } from "node:crypto";
-import { epochKey } from "@toril/contract/engine/redis/names";
 import type { Cluster, Redis } from "ioredis";
 import type { Logger } from "pino";
 import { sleep } from "../wait.ts";
+import { readNode, type RedisNode } from "./redis-node.ts";
 
 /** `reconnected`: the connection was lost, but Redis is the same process with the same data. */
 export type RedisLoss = "flushed" | "restarted" | "reconnected";
@@ -23,19 +22,7 @@ export interface RedisEpochDeps {
   log: Pick<Logger, "warn">;
 }
 
-/** State of the Redis node that holds a queue. */
-interface NodeState {
-  epoch: string;
-  runId: string;
-}
-
-/**
- * KEYS[1] an epoch, ARGV[1] its initial value. Returns the epoch, which the first caller has set, and INFO of the same
- * node: in a Cluster or behind Sentinels, each call may reach another node.
- */
-const script = `
-  redis.call("SET", KEYS[1], ARGV[1], "NX")
-  return { redis.call("GET", KEYS[1]), redis.call("INFO", "server") }`;
+type NodeState = Pick<RedisNode, "epoch" | "runId">;
 
 /** A check older than this many intervals proves nothing. */
 const staleAfter = 3;
@@ -57,19 +44,13 @@ export function createRedisEpoch(deps: RedisEpochDeps): RedisEpoch {
   };
   const onReady = () => wakeUp.abort();
 
-  async function readState(queue: string): Promise<NodeState> {
-    const reply = await redis.eval(script, 1, [epochKey(prefix, queue), randomUUID()]);
-    const [epoch, info] = (reply as unknown[]).map(String);
-    return { epoch: epoch ?? "", runId: /^run_id:(\w+)/m.exec(info ?? "")?.[1] ?? "" };
-  }
-
   async function check() {
     if (redis.status !== "ready") return;
     const startedAt = Date.now();
     const failuresBefore = failures;
     const hadFailures = failures > resolvedFailures;
     try {
-      const states = await Promise.all(queues.map(readState));
+      const states = await Promise.all(queues.map((queue) => readNode(redis, prefix, queue)));
       const loss = findLoss(lastStates ?? states, states, hadFailures);
       if (lastStates === undefined || loss !== undefined) changedAt = Date.now();
       // A reported loss also covers a connection lost during this check.

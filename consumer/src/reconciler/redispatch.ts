@@ -1,17 +1,19 @@
-import { bullId, queueKeys } from "@toril/contract/engine/redis/names";
+import { bullId } from "@toril/contract/engine/redis/names";
 import { toDispatchOptions } from "@toril/contract/engine/redis/options";
 import { maxEntriesPerCall, type DispatchEntry } from "@toril/contract/engine/redis/dispatch";
 import { JobOptions } from "@toril/contract/api/job-options";
 import { z } from "zod";
 import type { Leadership } from "./leadership.ts";
 import { type JobToDispatch, type PendingJob, readJobsToDispatch } from "./pending.ts";
-import type { ScriptRedis } from "@toril/contract/engine/redis/script";
+import type { RedisNode } from "./redis-node.ts";
 
 export interface RedispatchDeps {
   leadership: Pick<Leadership, "run">;
   dispatch(queue: string, jobs: readonly DispatchEntry[]): Promise<unknown>;
-  /** Whether the Redis node of the queue has memory left. */
-  hasMemory(queue: string): Promise<boolean>;
+  /** Reads the Redis node that holds the queue. */
+  readNode(queue: string): Promise<RedisNode>;
+  /** Applies the stored settings of the queue to Redis. */
+  restoreSettings(queue: string): Promise<void>;
 }
 
 /** Limits the data in memory at once. */
@@ -32,11 +34,27 @@ interface RedispatchCounts {
 export type Redispatch = (queue: string, jobs: readonly PendingJob[]) => Promise<RedispatchCounts>;
 
 /** Creates the re-dispatch of jobs that Redis lost, however often. Jobs that have ended meanwhile are skipped. */
-export function createRedispatch({ leadership, dispatch, hasMemory }: RedispatchDeps): Redispatch {
+export function createRedispatch(deps: RedispatchDeps): Redispatch {
+  const { leadership, dispatch, readNode, restoreSettings } = deps;
+  /** The node of each queue when its settings were restored. */
+  const restored = new Map<string, RedisNode>();
+
+  /** Paused jobs must not start when re-dispatched, and Redis may have lost its data a moment ago. */
+  async function restoreIfLost(queue: string, node: RedisNode) {
+    const { epoch, runId } = restored.get(queue) ?? {};
+    if (epoch === node.epoch && runId === node.runId) return;
+    await restoreSettings(queue);
+    // The node was read before, so a later loss shows.
+    restored.set(queue, node);
+  }
+
   return async (queue, jobs) => {
     let redispatched = 0;
     let rest = jobs;
-    while (rest.length > 0 && (await hasMemory(queue))) {
+    while (rest.length > 0) {
+      const node = await readNode(queue);
+      if (!node.hasMemory) break;
+      await restoreIfLost(queue, node);
       const next = rest.slice(0, maxEntriesPerCall);
       const rows = await leadership.run((sql) => readJobsToDispatch(sql, next, maxBytes));
       if (rows.length > 0) await dispatch(queue, rows.map(toDispatchEntry));
@@ -60,26 +78,4 @@ function toDispatchEntry(job: JobToDispatch): DispatchEntry {
       ...(job.trace === null ? {} : { traceparent: job.trace }),
     },
   };
-}
-
-/** Above this share of maxmemory, the remaining memory is reserved for newly accepted jobs. */
-const maxUsedShare = 0.8;
-
-/** Sent as a script, so that a Cluster routes the command to the node that holds the queue. */
-const script = `return redis.call("INFO", "memory")`;
-
-/** Whether the Redis node of the queue has memory for re-dispatched jobs. Always true when maxmemory is not set. */
-export async function hasMemory(
-  redis: ScriptRedis,
-  prefix: string,
-  queue: string,
-): Promise<boolean> {
-  const info = String(await redis.eval(script, 1, [queueKeys(prefix, queue).meta]));
-  const used = readField(info, "used_memory");
-  const limit = readField(info, "maxmemory");
-  return limit === 0 || used < maxUsedShare * limit;
-}
-
-function readField(info: string, name: string): number {
-  return Number(new RegExp(`^${name}:(\\d+)`, "m").exec(info)?.[1] ?? 0);
 }

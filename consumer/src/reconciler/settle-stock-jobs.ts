@@ -1,6 +1,7 @@
 import type { StreamRedis } from "@toril/contract/engine/redis/event-stream";
 import { bullId, parseBullId, queueKeys } from "@toril/contract/engine/redis/names";
 import type { Remove } from "@toril/contract/engine/redis/remove";
+import type { ScriptRedis } from "@toril/contract/engine/redis/script";
 import type { Cluster, Redis } from "ioredis";
 import type { Logger } from "pino";
 import type { Sql } from "postgres";
@@ -10,7 +11,7 @@ import { createFinishEvents, type FinishEvents, isStockFinish } from "./finish-e
 import type { Leadership } from "./leadership.ts";
 
 export interface SettleStockJobsDeps {
-  redis: Pick<Redis | Cluster, "zrevrange" | "status"> & StreamRedis;
+  redis: Pick<Redis | Cluster, "zrevrange" | "status"> & StreamRedis & ScriptRedis;
   prefix: string;
   queues(): readonly string[];
   endings: Endings;

@@ -4,6 +4,7 @@ import { createRemoveFromRedis } from "@toril/contract/engine/jobs/change/remove
 import { createBreakers } from "@toril/contract/engine/jobs/enqueue/breaker";
 import { createDispatcher } from "@toril/contract/engine/jobs/enqueue/dispatcher";
 import { createEnqueue, type EnqueueDeps } from "@toril/contract/engine/jobs/enqueue/enqueue";
+import { createRecordUndispatched } from "@toril/contract/engine/jobs/enqueue/undispatched-ledger";
 import { enforceQueueSettings } from "@toril/contract/engine/queues/settings-ledger";
 import {
   createDispatch,
@@ -59,6 +60,7 @@ export function createDispatching(deps: DispatchingDeps) {
     remove,
     removeFromRedis,
     breakers,
+    recordUndispatched: createRecordUndispatched(ledgers.accepting),
     maxUndispatched: deps.maxUndispatched,
   });
   const enqueue = createEnqueue({

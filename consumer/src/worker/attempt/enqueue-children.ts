@@ -5,6 +5,7 @@ import type { Remove } from "@toril/contract/engine/redis/remove";
 import { createBreakers } from "@toril/contract/engine/jobs/enqueue/breaker";
 import { createDispatcher } from "@toril/contract/engine/jobs/enqueue/dispatcher";
 import { createEnqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
+import { createRecordUndispatched } from "@toril/contract/engine/jobs/enqueue/undispatched-ledger";
 import {
   createNewJob,
   type NewJob,
@@ -88,6 +89,7 @@ export function createEnqueueChildren(deps: EnqueueChildrenDeps) {
     remove,
     removeFromRedis,
     breakers,
+    recordUndispatched: createRecordUndispatched(ledger),
     maxUndispatched,
   });
   const { many } = createEnqueue({ ledger, dispatcher, timeoutMs });

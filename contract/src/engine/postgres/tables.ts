@@ -164,6 +164,16 @@ export const graphEvents = pgTable(
   ],
 );
 
+/** Pending jobs whose dispatch failed, a hint: the leader of the consumers dispatches them before it checks other jobs. */
+export const undispatchedJobs = pgTable("undispatched_jobs", { jobId: uuid().primaryKey() });
+
+/** Where the leader of the consumers is in its pass over the pending jobs: the next leader continues there. One row. */
+export const reconcilerProgress = pgTable("reconciler_progress", {
+  id: smallint().primaryKey(),
+  /** The pass has checked the jobs up to this id. */
+  lastId: uuid().notNull(),
+});
+
 /** Search terms of jobs; none for a job without labels and searchable fields. */
 export const jobTerms = pgTable(
   "job_terms",

@@ -5,10 +5,12 @@ import { toDispatchOptions } from "../../redis/options.ts";
 import type { Dispatch, DispatchEntry } from "../../redis/dispatch.ts";
 import type { Remove } from "../../redis/remove.ts";
 import type { Ledger } from "../../postgres/pool.ts";
+import { createRecordUndispatched } from "../enqueue/undispatched-ledger.ts";
 import type { RetriedJob } from "./retry.ts";
 
 export interface DispatchGenerationsDeps {
   ledger: Pick<Ledger, "run">;
+  /** Resolves to false, or rejects, if the jobs were not dispatched. */
   dispatch(...call: Parameters<Dispatch>): Promise<unknown>;
   remove(...call: Parameters<Remove>): Promise<unknown>;
 }
@@ -27,12 +29,23 @@ export function createDispatchGenerations({
   dispatch,
   remove,
 }: DispatchGenerationsDeps): DispatchGenerations {
+  const recordUndispatched = createRecordUndispatched(ledger);
+
+  async function dispatchBatch(batch: readonly RetriedJob[]) {
+    const rows = await ledger.run((sql) => readGenerations(sql, batch));
+    for (const [queue, group] of Map.groupBy(rows, (row) => row.queue)) {
+      const isDispatched = await dispatch(queue, group.map(toDispatchEntry));
+      if (isDispatched === false) await recordUndispatched(group);
+    }
+  }
+
   return async (jobs) => {
     for (let start = 0; start < jobs.length; start += batchSize) {
-      const batch = jobs.slice(start, start + batchSize);
-      const rows = await ledger.run((sql) => readGenerations(sql, batch));
-      for (const [queue, group] of Map.groupBy(rows, (row) => row.queue)) {
-        await dispatch(queue, group.map(toDispatchEntry));
+      try {
+        await dispatchBatch(jobs.slice(start, start + batchSize));
+      } catch (error) {
+        await recordUndispatched(jobs.slice(start));
+        throw error;
       }
     }
     const dead = jobs.filter((job) => job.previousStatus === "dead");

@@ -8,6 +8,7 @@ import type { RemoveWaiting } from "../../postgres/replace.ts";
 import type { Breakers } from "./breaker.ts";
 import { BatchRefused } from "../../batcher.ts";
 import type { NewJob } from "./new-job.ts";
+import type { RecordUndispatched } from "./undispatched-ledger.ts";
 
 export interface Dispatcher {
   /** Throws `BatchRefused` if the queue's Redis is unavailable and the limit of undispatched jobs is reached. */
@@ -30,13 +31,14 @@ export interface DispatcherDeps {
   remove: Remove;
   removeFromRedis: RemoveFromRedis;
   breakers: Breakers;
+  recordUndispatched: RecordUndispatched;
   /** Maximum number of jobs recorded while Redis is unavailable. */
   maxUndispatched: number;
 }
 
 /** Creates the dispatcher, which guards Redis with circuit breakers. */
 export function createDispatcher(deps: DispatcherDeps): Dispatcher {
-  const { dispatch, remove, removeFromRedis, breakers, maxUndispatched } = deps;
+  const { dispatch, remove, removeFromRedis, breakers, recordUndispatched, maxUndispatched } = deps;
   /** Number of undispatched jobs by queue, since the queue's breaker opened. */
   const undispatched = new Map<string, number>();
 
@@ -62,8 +64,12 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
           const isDispatched = await breakers.attempt(queue, () =>
             dispatch(queue, toDispatchEntries(group)),
           );
-          if (isDispatched) for (const job of group) dispatched.add(job);
-          else undispatched.set(queue, (undispatched.get(queue) ?? 0) + group.length);
+          if (isDispatched) {
+            for (const job of group) dispatched.add(job);
+          } else {
+            undispatched.set(queue, (undispatched.get(queue) ?? 0) + group.length);
+            await recordUndispatched(group);
+          }
         }),
       );
       return dispatched;

@@ -4,6 +4,7 @@ type Runtime = typeof globalThis & { Bun?: { randomUUIDv7(): string } };
 
 /** The lowest UUID: pages in ascending order of ids start after it. */
 export const lowestId = "00000000-0000-0000-0000-000000000000";
+export const highestId = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 
 /** Creates a UUID v7; the ids of one process ascend. Bun's own generator takes a fifth of the library's time. */
 export const createJobId: () => string = (globalThis as Runtime).Bun?.randomUUIDv7 ?? uuidv7;
