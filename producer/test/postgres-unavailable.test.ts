@@ -148,7 +148,7 @@ test("a short outage of Postgres is not visible to clients", async () => {
 test("an import that loses Postgres returns an error and is failed", async () => {
   const hasty = await _startProducer(stores, {
     DATABASE_URL: proxy.url,
-    REQUEST_TIMEOUT_MS: "10000",
+    REQUEST_TIMEOUT_MS: "4000",
   });
   const rows = Buffer.from("1,2\n".repeat(600));
   let isReady = false;
