@@ -625,6 +625,13 @@ test("every path below /admin/ requires queues:admin", async () => {
   }
 });
 
+test("Bull Board, which shows all queues, is refused to restricted keys", async () => {
+  const { key } = await _issue(stores, ["queues:admin"], { queues: ["default"] });
+  for (const path of ["/admin/queues", "/admin/queues/api/queues"]) {
+    _expectProblem(await send([path], _bearer(key)), "forbidden-resource");
+  }
+});
+
 const none = "019c2f1e-7b1a-7c3d-8a4e-5f6071829304";
 const missing: Ids = {
   job: none,

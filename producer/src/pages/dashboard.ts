@@ -10,6 +10,7 @@ import type { Cluster, Redis } from "ioredis";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import { bullName } from "@toril/contract/engine/redis/names";
 import { redactSealed } from "@toril/contract/engine/secrets/secret-data";
+import { requireUnrestricted } from "../http/caller.ts";
 import type { AppEnv } from "../http/request-context.ts";
 import { ProblemError, problemResponse } from "../http/problem.ts";
 import { withPolicy } from "./page.ts";
@@ -83,6 +84,7 @@ export function createDashboard(
   const routes = new Hono<AppEnv>();
   // Bull Board's own read-only mode does not block "pause all queues".
   routes.use(async (c, next) => {
+    requireUnrestricted(c.env, "Bull Board");
     if (c.req.method !== "GET" && c.req.method !== "HEAD") {
       throw new ProblemError("method-not-allowed", undefined, undefined, {
         headers: { Allow: "GET, HEAD" },
