@@ -81,6 +81,9 @@ const kinds = {
       ingress: z
         .array(z.looseObject({ ports: z.array(z.looseObject({ port: PortRef })) }))
         .default([]),
+      egress: z
+        .array(z.looseObject({ ports: z.array(z.looseObject({ port: PortRef })) }))
+        .default([]),
     }),
   }),
   Ingress: z.object({
@@ -89,7 +92,11 @@ const kinds = {
       rules: z.array(
         z.object({
           host: z.string(),
-          http: z.object({ paths: z.array(z.looseObject({ path: z.string(), backend })) }),
+          http: z.object({
+            paths: z.array(
+              z.looseObject({ path: z.string(), pathType: z.enum(["Exact", "Prefix"]), backend }),
+            ),
+          }),
         }),
       ),
     }),

@@ -6,7 +6,7 @@ import { parseAllDocuments } from "yaml";
 
 import openapi from "../../openapi.yaml";
 import { checkManifests } from "./_check-manifests.ts";
-import { readKustomization, readVariables, toManifests } from "./_manifests.ts";
+import { matches, readKustomization, readVariables, toManifests } from "./_manifests.ts";
 import { root } from "./_stack.ts";
 
 const folder = join(root, "ops/k8s");
@@ -32,15 +32,28 @@ test.skipIf(!hasKubectl).each(overlays)(
   },
 );
 
-test("the Ingress exposes the API, but neither metrics nor health checks", () => {
+test("the Ingress exposes the API and the console, but neither metrics nor health checks", () => {
   const [ingress] = toManifests(readKustomization(join(folder, "base"))).all("Ingress");
-  const paths = ingress!.spec.rules.flatMap(({ http }) => http.paths.map(({ path }) => path));
+  const opened = ingress!.spec.rules.flatMap(({ http }) => http.paths);
   const isOpen = (path: string) =>
-    paths.some((open) => path === open || path.startsWith(`${open}/`));
-  const operations = Object.keys((openapi as { paths: object }).paths);
+    opened.some(
+      ({ path: open, pathType }) =>
+        path === open || (pathType === "Prefix" && path.startsWith(open.replace(/\/?$/, "/"))),
+    );
+  // The console reads the version from the home page.
+  const operations = ["/", "/console/jobs", ...Object.keys((openapi as { paths: object }).paths)];
   const inside = ["/livez", "/readyz", "/metrics"];
   expect(operations.filter((path) => !isOpen(path) && !inside.includes(path))).toEqual([]);
   expect(inside.filter(isOpen)).toEqual([]);
+});
+
+test("producers may connect to the Prometheus that scrapes them", () => {
+  const policies = toManifests(readKustomization(join(folder, "base"))).all("NetworkPolicy");
+  const producer = { "app.kubernetes.io/name": "toril", "app.kubernetes.io/component": "producer" };
+  const ports = policies
+    .filter(({ spec }) => matches(spec.podSelector, producer))
+    .flatMap(({ spec }) => spec.egress.flatMap((rule) => rule.ports.map(({ port }) => port)));
+  expect(ports).toContain(9090);
 });
 
 test("consumers scale by metrics that producers export", () => {
