@@ -7,15 +7,21 @@ import { startStack } from "./_stack.ts";
 
 const axe = readFileSync(fileURLToPath(import.meta.resolve("axe-core/axe.min.js")), "utf8");
 
+/** A host without TLS that is not this machine's loopback address, to which browsers give fewer rights. */
+const plainHost = "toril.test";
+
 /** Starts a stack and a browser for its console. */
 export async function startConsole() {
   await using opening = new AsyncDisposableStack();
   // Endpoints and feeds of the tests are on this machine.
   const [stack, browser] = await Promise.all([
     startStack({ env: { ALLOW_PRIVATE_ADDRESSES: "true" } }).then((one) => opening.use(one)),
-    openBrowser().then((one) => opening.use(one)),
+    openBrowser([`--host-resolver-rules=MAP ${plainHost} 127.0.0.1`]).then((one) =>
+      opening.use(one),
+    ),
   ]);
   const url = `${stack.producers[0]!.url}/console`;
+  const plainUrl = url.replace("127.0.0.1", plainHost);
 
   const openPage = createPageOpener(browser);
 
@@ -24,7 +30,7 @@ export async function startConsole() {
     openPage(base + path, options);
 
   const opened = opening.move();
-  return { stack, url, open, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+  return { stack, url, plainUrl, open, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }
 
 /** Returns what axe reports as serious or critical. */

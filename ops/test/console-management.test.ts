@@ -44,6 +44,16 @@ test("a CSV file with a bad row is dropped, mapped, tried and imported", async (
   expect(await page.getByLabel("Delimiter").inputValue()).toBe("semicolon");
   await page.getByLabel("Job type").selectOption("echo");
   await page.getByText("Required: message.").waitFor();
+  const wide = Array.from({ length: 5000 }, (_, index) => `column ${index}`).join(",");
+  const file = { name: "wide.csv", mimeType: "text/csv", buffer: Buffer.from(`${wide}\n`) };
+  await page.getByLabel("File").setInputFiles(file);
+  await page.getByText("The first 50 of 5,000 columns").waitFor();
+  expect(await page.getByRole("region", { name: "Mapping" }).getByRole("row").count()).toBe(101);
+  await page.getByRole("button", { name: "More columns" }).click();
+  await page.getByLabel("Field of column 150").waitFor();
+  await page.locator(".drop-zone").dispatchEvent("drop", { dataTransfer: dropped });
+  await page.getByLabel("Job type").selectOption("echo");
+  await page.getByText("Required: message.").waitFor();
   expect(await findViolations(page)).toEqual([]);
   expect(await page.getByLabel("Field of Sleep MS").inputValue()).toBe("sleepMs");
   await page.getByLabel("Field of Text").selectOption("message");
@@ -111,6 +121,35 @@ test("a job type is registered, and changed on purpose although a job breaks", a
   await page.getByRole("cell", { name: "API, version 2" }).waitFor();
   await stack.client.cancelJob(id);
   expect((await stack.client.getJobType(type)).data).toMatchObject({ required: ["to"] });
+  await page.getByRole("button", { name: `Delete ${type}` }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+  await page.getByRole("link", { name: type, exact: true }).waitFor({ state: "detached" });
+});
+
+test("a schedule is created with a preview that marks clock changes, run, paused and deleted", async () => {
+  await using opened = await open("/schedules");
+  const { page, complaints } = opened;
+  await page.getByRole("button", { name: "Create a schedule" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Name").fill("half-yearly");
+  await dialog.getByLabel("Time zone").fill("Europe/Berlin");
+  await dialog.getByLabel("Cron expression").fill("30 2 1 1,7 *");
+  await dialog.getByLabel("Cron expression").press("Tab");
+  const runs = dialog.getByRole("list", { name: "Next runs" }).getByRole("listitem");
+  await runs.filter({ hasText: "-07-01T02:30:00+02:00" }).first().waitFor();
+  // Winter and summer alternate: each run but the first has another offset than the one before.
+  expect(await runs.filter({ hasText: "clock change" }).count()).toBe((await runs.count()) - 1);
+  await dialog.getByLabel("Job type").selectOption("echo");
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await page.getByRole("button", { name: "Run now: half-yearly" }).click();
+  await page.getByText(/The job .* is enqueued/).waitFor();
+  await page.getByRole("button", { name: "Pause half-yearly" }).click();
+  await page.getByRole("button", { name: "Resume half-yearly" }).waitFor();
+  expect((await stack.client.getSchedule("half-yearly")).paused).toBe(true);
+  await page.getByRole("button", { name: "Delete half-yearly" }).click();
+  await dialog.getByRole("button", { name: "Delete" }).click();
+  await page.getByRole("row", { name: /half-yearly/ }).waitFor({ state: "detached" });
+  expect(complaints).toEqual([]);
 });
 
 test("a webhook is created, tested, replayed and edited, and its secret is shown once", async () => {

@@ -87,6 +87,13 @@ test("an empty service shows the first steps, and imports the sample file", asyn
 test("a job is enqueued with the form of its type, and followed until it has completed", async () => {
   await using opened = await open("/jobs/new?type=echo");
   const { page, complaints } = opened;
+  await page.getByRole("button", { name: "Edit as JSON" }).click();
+  await page.getByLabel("Data as JSON").fill('{ "message": "not JSON"');
+  await page.getByRole("alert").or(page.getByText("SyntaxError")).waitFor();
+  for (const name of ["Dry run", "Enqueue"]) {
+    expect(await page.getByRole("button", { name }).isDisabled()).toBe(true);
+  }
+  await page.getByRole("button", { name: "Edit as form" }).click();
   await page.getByLabel("message").fill("from the form");
   await page.getByLabel("sleepMs (optional)").fill("200");
   await page.getByRole("button", { name: "Dry run" }).click();
@@ -146,6 +153,82 @@ test("a search is part of the address", async () => {
   await page.reload();
   await page.getByRole("cell", { name: "searched" }).waitFor();
   expect(await page.getByRole("table").getByRole("link").count()).toBe(1);
+  await stack.client.createJob({ type: "echo", data: { message: "x" }, delayMs: 600_000 });
+  await page.getByRole("button", { name: "More filters" }).click();
+  const state = page.getByLabel("State in Redis");
+  expect(await state.isDisabled()).toBe(true);
+  const queue = page.getByRole("textbox", { name: "Queue" });
+  await queue.fill("default");
+  await queue.press("Enter");
+  await state.selectOption("delayed");
+  await page.waitForURL(/\?queue=default&state=delayed$/);
+  await page.getByRole("table").getByText("delayed").first().waitFor();
+  await page.getByRole("table").getByRole("link").first().click();
+  await page.getByText("Waiting until due").waitFor();
+});
+
+test("links within a page move the focus, and an address without a page or a page that fails leaves the menu", async () => {
+  await using opened = await open("/runbook", {});
+  const { page } = opened;
+  await page.getByRole("link", { name: "Skip to content" }).focus();
+  await page.keyboard.press("Enter");
+  expect(await page.evaluate("document.activeElement.id")).toBe("main");
+  await page.getByRole("link", { name: "PostgresSlow" }).first().click();
+  await page.waitForURL(/#postgresslow$/);
+  expect(await page.evaluate<number>("scrollY")).toBeGreaterThan(0);
+  for (const path of ["/%ff", "/jobs/%ff", "/no/page"]) {
+    await page.goto(ui.url + path);
+    await page.getByRole("link", { name: "Dead letters" }).waitFor();
+  }
+  await page.route("**/v1/queues", (route) => route.fulfill({ json: { items: [{}] } }));
+  await page.getByRole("link", { name: "Queues" }).click();
+  await page.getByRole("heading", { name: "The page failed" }).waitFor();
+  await page.getByRole("link", { name: "Jobs", exact: true }).click();
+  await page.getByRole("heading", { name: "Jobs", exact: true }).waitFor();
+});
+
+test("on plain HTTP, the text of a dialog is copied", async () => {
+  const message = "copied on plain HTTP";
+  const { id } = await stack.client.createJob({ type: "echo", data: { message } });
+  await using opened = await open(`/jobs/${id}`, {}, ui.plainUrl);
+  const { page } = opened;
+  expect(await page.evaluate<boolean>("isSecureContext")).toBe(false);
+  await page.getByRole("button", { name: "Copy as code" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Copy" }).first().click();
+  await page.getByRole("button", { name: "Copied" }).waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByRole("link", { name: "Jobs", exact: true }).first().click();
+  await page.getByLabel("Key").focus();
+  await page.keyboard.press("Control+V");
+  expect(await page.getByLabel("Key").inputValue()).toContain(message);
+});
+
+test("messages about errors cover nothing that cannot be reached, and leave with their page", async () => {
+  await using opened = await open("/queues", { viewport: { width: 1280, height: 360 } });
+  const { page } = opened;
+  const toasts = page.getByRole("status").getByRole("button", { name: "Dismiss" });
+  const pause = page.getByRole("button", { name: "Pause feeds" });
+  let count = 0;
+  await page.route("**/pause", (route) => {
+    const title = `Error ${(count += 1)}`;
+    const problem = { type: "urn:toril:problem:conflict", status: 409, title };
+    const headers = { "Content-Type": "application/problem+json" };
+    return route.fulfill({ status: 409, headers, body: JSON.stringify(problem) });
+  });
+  for (const title of ["Error 1", "Error 2", "Error 3"]) {
+    await pause.click();
+    await page.getByRole("status").getByText(title).waitFor();
+  }
+  expect(await toasts.count()).toBe(3);
+  const isReachable = await page.evaluate<boolean>(`(() => {
+    const button = document.querySelector('[aria-label="Pause feeds"]');
+    button.scrollIntoView({ block: "start" });
+    const { x, y, width, height } = button.getBoundingClientRect();
+    return button.contains(document.elementFromPoint(x + width / 2, y + height / 2));
+  })()`);
+  expect(isReachable).toBe(true);
+  await page.getByRole("link", { name: "Jobs", exact: true }).click();
+  await toasts.first().waitFor({ state: "detached" });
 });
 
 test("a job page stays live when the producer is restarted", async () => {
@@ -273,16 +356,27 @@ test("a person signs in with OpenID Connect and acts under that name, and no oth
 });
 
 test("with keys, the console asks for one, offers what its scopes permit, and again when it has expired", async () => {
+  await using opened = await open("/keys", {});
+  const { page } = opened;
+  await page.getByRole("button", { name: "Create a key" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByRole("button", { name: "Create" }).click();
+  await dialog.getByRole("alert").getByText("/name").waitFor();
+  await dialog.getByLabel("Name").fill("first");
+  await dialog.getByRole("button", { name: "Create" }).click();
+  await dialog.getByRole("region", { name: "Key" }).getByText("toril_").waitFor();
+  await page.locator(".account-name", { hasText: "first" }).waitFor();
+  await dialog.getByRole("button", { name: "Done" }).click();
+  await page.getByRole("row", { name: /first/ }).waitFor();
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByText("You are signed out").waitFor();
+
   const scopes: Scope[] = ["all:read"];
   const limits = { queues: null, types: null, quotas: null, expiresAt: null };
   const note = async () => {};
   const definition = { name: "Ada", scopes, ...limits };
   const { id, key } = await issueKey(stack.sql, "default", definition, note);
-  await stack.until("keys are required", async () =>
-    (await fetch(`${stack.producers[0]!.url}/v1/whoami`)).status === 401 ? true : undefined,
-  );
-  await using opened = await open("/jobs", {});
-  const { page } = opened;
+  await page.goto(`${ui.url}/jobs`);
   await page.getByLabel("API key").fill("toril_wrong");
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.getByText("The API key does not exist").waitFor();
@@ -307,10 +401,26 @@ test("with keys, the console asks for one, offers what its scopes permit, and ag
 
   const shop = { ...definition, name: "shop", quotas: { rate: 5 } };
   await issueKey(stack.sql, "default", shop, note);
-  const admin = { ...definition, name: "admin", scopes: ["keys:admin"] as Scope[] };
-  await page.getByLabel("API key").fill((await issueKey(stack.sql, "default", admin, note)).key);
-  await page.getByRole("button", { name: "Sign in" }).click();
-  await page.getByRole("link", { name: "API keys" }).click();
+  async function signIn(given: Parameters<typeof issueKey>[2]) {
+    await page.goto(ui.url);
+    await page.getByLabel("API key").fill((await issueKey(stack.sql, "default", given, note)).key);
+    await page.getByRole("button", { name: "Sign in" }).click();
+  }
+  const menu = page.getByRole("navigation", { name: "Main" });
+  const restricted = { ...definition, name: "mail", queues: ["default"], types: ["echo"] };
+  await signIn({ ...restricted, scopes: [...scopes, "queues:admin"] });
+  await menu.getByRole("link", { name: "Queues" }).click();
+  await page.getByRole("button", { name: "Pause default" }).waitFor();
+  for (const name of ["Feeds", "API keys", "Audit log", "Bull Board"]) {
+    expect(await page.getByRole("link", { name }).count()).toBe(0);
+  }
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByText("You are signed out").waitFor();
+
+  await signIn({ ...definition, name: "admin", scopes: ["keys:admin"] });
+  await page.getByText("The overview requires the scope metrics:read").waitFor();
+  expect(await page.getByRole("alert").count()).toBe(0);
+  await menu.getByRole("link", { name: "API keys" }).click();
   await page.getByText("0 of 5 jobs at once").waitFor();
   await page.getByRole("button", { name: "Quotas of shop" }).click();
   await page.getByLabel("Pending jobs").fill("7");

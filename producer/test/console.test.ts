@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { AuditEntry } from "@toril/contract/api/access/audit-entry";
+import { formatRate } from "../console/ui/numbers.ts";
+import { formatDuration, formatInterval } from "../console/ui/durations.ts";
 import { findClockChanges, findTicks } from "../console/ui/zoned-axis.ts";
 import { createConsoleFiles } from "../src/console/console-files.ts";
 import { _bearer, _issue } from "./_keys.ts";
@@ -47,6 +49,19 @@ test("a time axis has the days of its zone, and the changes of its clock", () =>
   expect([new Date(change!.at).toISOString(), others]).toEqual(["2026-10-25T01:00:00.000Z", []]);
   expect(change!.text).toContain("from GMT+02:00 to GMT+01:00");
   expect(findClockChanges("Asia/Kolkata", span)).toEqual([]);
+});
+
+test("durations and rates are not rounded to something else", () => {
+  expect(
+    [0.4, 340, 999.7, 2400, 59_990, 90_000, 3_599_989, 172_800_000].map(formatDuration),
+  ).toEqual(["0.4 ms", "340 ms", "1 s", "2.4 s", "1 min", "1.5 min", "1 h", "2 d"]);
+  expect([1500, 90_000, 5_400_000, 86_400_000].map(formatInterval)).toEqual([
+    "1 s 500 ms",
+    "1 min 30 s",
+    "1 h 30 min",
+    "1 d",
+  ]);
+  expect([0, 0.03, 0.5, 12.4, 2000].map(formatRate)).toEqual(["0", "< 0.1", "0.5", "12", "2K"]);
 });
 
 describe("the files", () => {

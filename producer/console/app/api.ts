@@ -1,4 +1,4 @@
-import { createClient, TorilError } from "@toril/client";
+import { createClient, type IssuedApiKey, TorilError } from "@toril/client";
 
 const unauthenticated = new Set<() => void>();
 
@@ -12,7 +12,7 @@ const header = { "Toril-Console": "1" };
 
 /** Sends a request with the session. The header proves that no page of another site sent it. */
 export async function send(request: Request): Promise<Response> {
-  request.headers.set("Toril-Console", "1");
+  mark(request);
   const again = isSmall(request) ? request.clone() : undefined;
   const response = await fetch(request);
   if (response.status !== 401) return response;
@@ -22,6 +22,11 @@ export async function send(request: Request): Promise<Response> {
   const last = isRefreshed && again !== undefined ? await fetch(again) : response;
   if (last.status === 401) for (const listener of unauthenticated) listener();
   return last;
+}
+
+function mark(request: Request): Request {
+  for (const [name, value] of Object.entries(header)) request.headers.set(name, value);
+  return request;
 }
 
 /** Copying a request keeps its body in memory. */
@@ -80,6 +85,38 @@ export async function signIn(key: string): Promise<void> {
   });
   if (response.ok) return;
   throw new TorilError(await response.json());
+}
+
+/**
+ * Creates the first key, from which on the service refuses requests without a key, and starts a session with it.
+ * Requests that are refused meanwhile wait for the session.
+ */
+export function createFirstKey(
+  definition: Parameters<typeof client.createKey>[0],
+): Promise<IssuedApiKey> {
+  const plain = createClient({
+    baseUrl: location.origin,
+    fetch: (request) => fetch(mark(request)),
+  });
+  const creating = plain.createKey(definition);
+
+  async function startSession() {
+    const { key } = await creating;
+    // A producer learns of the key up to two seconds later, and starts no session until then.
+    for (let attempt = 0; attempt < 50; attempt += 1) {
+      await signIn(key).catch(() => {});
+      const principal = await plain.getPrincipal().catch(() => undefined);
+      if (principal !== undefined && principal.kind !== "open") return true;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+    return false;
+  }
+  refreshing = startSession()
+    .catch(() => false)
+    .finally(() => {
+      refreshing = undefined;
+    });
+  return creating;
 }
 
 /** How people can sign in, and why the last sign-in failed. */

@@ -1,6 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 import type { Principal } from "@toril/client";
-import { Toasts } from "../ui/toast.tsx";
+import { toast, Toasts } from "../ui/toast.tsx";
 import { client, describeError, fetchJson, onUnauthenticated, signOut } from "./api.ts";
 import { Page } from "./pages.tsx";
 import { SessionContext } from "./session.tsx";
@@ -45,9 +45,13 @@ export function App() {
   }, []);
 
   async function end() {
-    const signOutUrl = await signOut();
-    if (signOutUrl !== undefined) return location.assign(signOutUrl);
-    setState({ status: "signed-out", reason: "You are signed out." });
+    try {
+      const signOutUrl = await signOut();
+      if (signOutUrl !== undefined) return location.assign(signOutUrl);
+      setState({ status: "signed-out", reason: "You are signed out." });
+    } catch (error) {
+      toast(`The session has not ended: ${describeError(error)}`, true);
+    }
   }
 
   if (state.status === "loading") return <main class="center muted">Loading…</main>;
@@ -66,8 +70,9 @@ export function App() {
     );
   }
   const { principal, version } = state;
+  const session = { principal, version, renew: () => void open(), end: () => void end() };
   return (
-    <SessionContext.Provider value={{ principal, version, end: () => void end() }}>
+    <SessionContext.Provider value={session}>
       <Shell>
         <Page />
       </Shell>

@@ -1,17 +1,19 @@
-import type { Scope } from "./session.tsx";
+import { type Scope, useCan, useSession } from "./session.tsx";
 
 interface NavigationItem {
   title: string;
   path: string;
   /** Without one of these scopes the page can show nothing. */
   scopes: readonly Scope[];
+  /** The job type that the page is about. */
+  type?: string;
 }
 
-export const navigation: readonly { title: string; items: readonly NavigationItem[] }[] = [
+const navigation: readonly { title: string; items: readonly NavigationItem[] }[] = [
   {
     title: "Service",
     items: [
-      { title: "Overview", path: "/", scopes: ["metrics:read", "jobs:read"] },
+      { title: "Overview", path: "/", scopes: ["metrics:read"] },
       { title: "Queues", path: "/queues", scopes: ["queues:read"] },
     ],
   },
@@ -22,7 +24,7 @@ export const navigation: readonly { title: string; items: readonly NavigationIte
       { title: "Dead letters", path: "/dead-letters", scopes: ["jobs:read"] },
       { title: "Operations", path: "/operations", scopes: ["jobs:read"] },
       { title: "Schedules", path: "/schedules", scopes: ["jobs:read"] },
-      { title: "Feeds", path: "/feeds", scopes: ["jobs:read"] },
+      { title: "Feeds", path: "/feeds", scopes: ["jobs:read"], type: "feed.fetch" },
       { title: "Imports", path: "/imports", scopes: ["jobs:enqueue", "jobs:read"] },
       { title: "Webhooks", path: "/webhooks", scopes: ["webhooks:read"] },
       { title: "Job types", path: "/job-types", scopes: ["types:read"] },
@@ -36,3 +38,14 @@ export const navigation: readonly { title: string; items: readonly NavigationIte
     ],
   },
 ];
+
+/** The pages that can show something to the caller. */
+export function useNavigation(): typeof navigation {
+  const can = useCan();
+  const { types } = useSession().principal;
+  const isShown = ({ scopes, type }: NavigationItem) =>
+    scopes.some(can) && (type === undefined || types === null || types.includes(type));
+  return navigation
+    .map((group) => ({ ...group, items: group.items.filter(isShown) }))
+    .filter(({ items }) => items.length > 0);
+}

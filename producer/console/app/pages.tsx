@@ -1,4 +1,5 @@
-import type { ComponentType } from "preact";
+import type { ComponentChildren, ComponentType } from "preact";
+import { useErrorBoundary } from "preact/hooks";
 import { AuditLogPage } from "../pages/audit-log.tsx";
 import { DeadLettersPage } from "../pages/dead-letters.tsx";
 import { EnqueuePage } from "../pages/enqueue.tsx";
@@ -18,6 +19,7 @@ import { WebhookPage } from "../pages/webhook.tsx";
 import { WebhooksPage } from "../pages/webhooks.tsx";
 import { SchedulesPage } from "../pages/schedules.tsx";
 import { Empty, PageHead } from "../ui/layout.tsx";
+import { describeError } from "./api.ts";
 import type { PageProps } from "./page-props.ts";
 import { to, usePlace } from "./router.ts";
 
@@ -47,7 +49,13 @@ export function Page() {
   const { path } = usePlace();
   for (const [pattern, Found] of pages) {
     const match = pattern.exec(path);
-    if (match !== null) return <Found key={path} id={match[1] ?? ""} />;
+    if (match !== null) {
+      return (
+        <Guarded key={path}>
+          <Found id={match[1] ?? ""} />
+        </Guarded>
+      );
+    }
   }
   return (
     <>
@@ -56,6 +64,22 @@ export function Page() {
         <a class="button" href={to("/")}>
           Go to the overview
         </a>
+      </Empty>
+    </>
+  );
+}
+
+/** Keeps the rest of the console usable if a page throws while it is rendered. */
+function Guarded({ children }: { children: ComponentChildren }) {
+  const [error, reset] = useErrorBoundary();
+  if (error === undefined) return <>{children}</>;
+  return (
+    <>
+      <PageHead title="The page failed" />
+      <Empty title={`The console cannot show this page: ${describeError(error)}`}>
+        <button class="button" type="button" onClick={reset}>
+          Try again
+        </button>
       </Empty>
     </>
   );

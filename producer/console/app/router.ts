@@ -11,8 +11,17 @@ export interface Place {
 const listeners = new Set<() => void>();
 
 function readPlace(): Place {
-  const path = decodeURI(location.pathname).slice(base.length).replace(/\/+$/, "");
+  const path = decodePath(location.pathname).slice(base.length).replace(/\/+$/, "");
   return { path, query: new URLSearchParams(location.search) };
+}
+
+/** Decodes a path; one that is malformed stays as it is, and matches no page. */
+function decodePath(path: string): string {
+  try {
+    return decodeURI(path);
+  } catch {
+    return path;
+  }
 }
 
 function notify() {
@@ -26,8 +35,10 @@ export function startRouter(): void {
     const isPlain = event.button === 0 && !(event.metaKey || event.ctrlKey || event.shiftKey);
     const link = event.target instanceof Element ? event.target.closest("a") : null;
     if (!isPlain || event.defaultPrevented || link === null || link.target !== "") return;
-    const { origin, pathname } = new URL(link.href);
+    const { origin, pathname, search, hash } = new URL(link.href);
     if (origin !== location.origin || !(pathname + "/").startsWith(`${base}/`)) return;
+    // The browser scrolls to a part of the page, and moves the focus there.
+    if (hash !== "" && pathname === location.pathname && search === location.search) return;
     event.preventDefault();
     navigate(link.href);
   });

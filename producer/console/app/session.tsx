@@ -7,6 +7,8 @@ export type Scope = Principal["scopes"][number];
 export interface Session {
   principal: Principal;
   version: string;
+  /** Reads the principal again: another key began the session. */
+  renew(): void;
   /** Leads back to the sign-in form. */
   end(): void;
 }
@@ -22,10 +24,18 @@ export function useSession(): Session {
 /** Whether the caller has a scope: actions that its key does not permit are not offered. */
 export function useCan(): (scope: Scope) => boolean {
   const { principal } = useSession();
+  const isRestricted = useRestricted();
   return (scope) => {
     const isShared = scope.startsWith("queues:");
+    if (isRestricted && /^(keys|audit):/.test(scope)) return false;
     return principal.scopes.includes(scope) && (!isShared || principal.tenant === "default");
   };
+}
+
+/** Whether the caller's key is restricted to queues or job types. */
+export function useRestricted(): boolean {
+  const { queues, types } = useSession().principal;
+  return queues !== null || types !== null;
 }
 
 /** Shows an action only if the caller has its scope. */

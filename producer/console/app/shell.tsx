@@ -1,16 +1,16 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { Logo } from "./logo.tsx";
-import { navigation } from "./navigation.ts";
+import { useNavigation } from "./navigation.ts";
 import { to, usePlace } from "./router.ts";
-import { useCan, useSession } from "./session.tsx";
+import { useSession } from "./session.tsx";
 import { applyTheme, getNextTheme, getTheme } from "./theme.ts";
 
 /** The frame of every page: navigation, account and theme. */
 export function Shell({ children }: { children: ComponentChildren }) {
   const { path } = usePlace();
   const { principal, version, end } = useSession();
-  const can = useCan();
+  const groups = useNavigation();
   const [isOpen, setOpen] = useState(false);
   const [theme, setTheme] = useState(getTheme);
   useEffect(() => setOpen(false), [path]);
@@ -20,10 +20,6 @@ export function Shell({ children }: { children: ComponentChildren }) {
     applyTheme(next);
     setTheme(next);
   }
-
-  const groups = navigation
-    .map((group) => ({ ...group, items: group.items.filter(({ scopes }) => scopes.some(can)) }))
-    .filter(({ items }) => items.length > 0);
 
   return (
     <div class="shell">

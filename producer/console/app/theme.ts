@@ -4,12 +4,24 @@ export type Theme = (typeof themes)[number];
 const storageKey = "toril-theme";
 
 export function getTheme(): Theme {
-  const stored = localStorage.getItem(storageKey);
-  return themes.find((theme) => theme === stored) ?? "system";
+  return themes.find((theme) => theme === readStored()) ?? "system";
+}
+
+/** Browsers that block site data throw. */
+function readStored(): string | null {
+  try {
+    return localStorage.getItem(storageKey);
+  } catch {
+    return null;
+  }
 }
 
 export function applyTheme(theme: Theme = getTheme()): void {
-  localStorage.setItem(storageKey, theme);
+  try {
+    localStorage.setItem(storageKey, theme);
+  } catch {
+    // The browser stores nothing: the theme lasts until the page is closed.
+  }
   if (theme === "system") delete document.documentElement.dataset["theme"];
   else document.documentElement.dataset["theme"] = theme;
 }

@@ -21,7 +21,7 @@ export function AuditLogPage() {
     <>
       <PageHead
         title="Audit log"
-        detail="Who changed what, also in vain; entries are never changed"
+        detail="Every change and every failed attempt, with its actor; entries cannot be changed"
       />
       <AuditFilters query={query} />
       <Loaded query={entries}>

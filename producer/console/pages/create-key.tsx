@@ -1,8 +1,8 @@
 import { useState } from "preact/hooks";
 import type { IssuedApiKey } from "@toril/client";
-import { client } from "../app/api.ts";
+import { client, createFirstKey } from "../app/api.ts";
 import { useServiceDocument } from "../app/service-document.ts";
-import type { Scope } from "../app/session.tsx";
+import { type Scope, useSession } from "../app/session.tsx";
 import { Action } from "../ui/action.tsx";
 import { CheckList } from "../ui/check-list.tsx";
 import { Dialog } from "../ui/dialog.tsx";
@@ -10,14 +10,15 @@ import { Text } from "../ui/fields.tsx";
 import { Loaded } from "../ui/layout.tsx";
 
 export interface CreateKeyProps {
-  /** The first key turns on authentication. */
-  isFirst: boolean;
   onIssued(key: IssuedApiKey): void;
   onClose(): void;
 }
 
 /** Creates a key with the chosen scopes. */
-export function CreateKey({ isFirst, onIssued, onClose }: CreateKeyProps) {
+export function CreateKey({ onIssued, onClose }: CreateKeyProps) {
+  const { principal, renew } = useSession();
+  // The first key turns on authentication.
+  const isFirst = principal.kind === "open";
   const document = useServiceDocument();
   const [name, setName] = useState("");
   const [days, setDays] = useState("");
@@ -26,7 +27,8 @@ export function CreateKey({ isFirst, onIssued, onClose }: CreateKeyProps) {
     <Dialog title="Create a key" onClose={onClose}>
       {isFirst && (
         <p class="notice" data-tone="warn">
-          The first key turns on authentication: all requests without a key will be refused.
+          The first key turns on authentication: all requests without a key will be refused. The
+          console continues with this key.
         </p>
       )}
       <Text label="Name" hint="Owner or purpose" required value={name} onChange={setName} />
@@ -52,7 +54,11 @@ export function CreateKey({ isFirst, onIssued, onClose }: CreateKeyProps) {
                       days === ""
                         ? null
                         : new Date(Date.now() + Number(days) * 86_400_000).toISOString();
-                    onIssued(await client.createKey({ name, scopes: [...selected], expiresAt }));
+                    const definition = { name, scopes: [...selected], expiresAt };
+                    onIssued(
+                      await (isFirst ? createFirstKey(definition) : client.createKey(definition)),
+                    );
+                    if (isFirst) renew();
                     return undefined;
                   }}
                 >

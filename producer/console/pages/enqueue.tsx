@@ -33,6 +33,7 @@ function EnqueueForm({ document }: { document: ServiceDocument }) {
   const type = query.get("type") || types[0] || "";
   const schema = document.getDataSchema(type);
   const [data, setData] = useState<unknown>(schema.example ?? {});
+  const [isValid, setValid] = useState(true);
   const [key, setKey] = useState("");
   const [delay, setDelay] = useState("");
   const [priority, setPriority] = useState("");
@@ -61,6 +62,7 @@ function EnqueueForm({ document }: { document: ServiceDocument }) {
           schema={schema}
           value={data}
           onChange={setData}
+          onValid={setValid}
         />
         <details class="more">
           <summary>Options</summary>
@@ -81,6 +83,7 @@ function EnqueueForm({ document }: { document: ServiceDocument }) {
         </details>
         <div class="form-actions">
           <Action
+            disabled={!isValid}
             run={async () => {
               const checked = await client.checkJob(request);
               return `The request is valid: the job would go to the queue ${checked.queue}.`;
@@ -90,6 +93,7 @@ function EnqueueForm({ document }: { document: ServiceDocument }) {
           </Action>
           <Action
             kind="primary"
+            disabled={!isValid}
             run={async () => {
               const job = await client.createJob(request);
               navigate(to(`/jobs/${job.id}`));

@@ -1,7 +1,7 @@
 import type { Feed } from "@toril/client";
 import { client } from "../app/api.ts";
 import { navigate, to } from "../app/router.ts";
-import { useCan } from "../app/session.tsx";
+import { IfCan, useCan } from "../app/session.tsx";
 import { Action } from "../ui/action.tsx";
 import { Empty, Loaded, PageHead, Table } from "../ui/layout.tsx";
 import { formatCount } from "../ui/numbers.ts";
@@ -36,7 +36,13 @@ export function FeedsPage() {
       <Loaded query={feeds}>
         {({ items }) =>
           items.length === 0 ? (
-            <Empty title="No feeds: enqueue a job of the type feed.fetch, or create a schedule for it." />
+            <Empty title="No feeds: enqueue a job of the type feed.fetch, or create a schedule for it.">
+              <IfCan scope="jobs:enqueue">
+                <a class="button" href={to("/jobs/new", { type: "feed.fetch" })}>
+                  Fetch a feed
+                </a>
+              </IfCan>
+            </Empty>
           ) : (
             <Table label="Feeds" head={head}>
               {items.map((feed) => (

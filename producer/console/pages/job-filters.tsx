@@ -21,7 +21,12 @@ export function JobFilters({ query, document }: JobFiltersProps) {
     ) || [...query.keys()].some((name) => name.startsWith("data.")),
   );
   const field = [...query.keys()].find((name) => name.startsWith("data."))?.slice(5) ?? "";
-  const change = (name: string) => (value: string) => setQuery({ [name]: value });
+  // The service searches by state within one queue, and by nothing else then.
+  const change = (name: string) => (value: string) => setQuery({ [name]: value, state: undefined });
+  function changeState(state: string) {
+    const others = [...query.keys()].filter((name) => name !== "queue" && state !== "");
+    setQuery({ ...Object.fromEntries(others.map((name) => [name, undefined])), state });
+  }
   return (
     <form class="filters" role="search" onSubmit={(event) => event.preventDefault()}>
       <JobLookup />
@@ -48,10 +53,12 @@ export function JobFilters({ query, document }: JobFiltersProps) {
         <>
           <Select
             label="State in Redis"
+            hint={get("queue") === "" ? "Enter a queue first" : "Replaces the other filters"}
+            disabled={get("queue") === "" && get("state") === ""}
             none="Any"
             value={get("state")}
             options={states}
-            onChange={(state) => setQuery({ state, ...(state && { status: "", type: "" }) })}
+            onChange={changeState}
           />
           <Text label="Label" value={get("label")} onChange={change("label")} />
           <Text label="Schedule" value={get("schedule")} onChange={change("schedule")} />
@@ -103,7 +110,7 @@ interface SearchableFieldProps {
 function SearchableField({ fields, field, value }: SearchableFieldProps) {
   const [chosen, setChosen] = useState(field || fields[0] || "");
   const change = (name: string, text: string) =>
-    setQuery({ [`data.${field}`]: undefined, [`data.${name}`]: text });
+    setQuery({ [`data.${field}`]: undefined, [`data.${name}`]: text, state: undefined });
   return (
     <>
       <Select

@@ -1,5 +1,6 @@
 import type { JobDetail } from "@toril/client";
-import { formatDuration, formatTime } from "../ui/time.tsx";
+import { formatDuration } from "../ui/durations.ts";
+import { formatTime } from "../ui/time.tsx";
 
 interface Step {
   at: string | null;
@@ -19,7 +20,7 @@ export function JobTimeline({ job }: { job: JobDetail }) {
           {detail !== undefined && <span class="timeline-detail">{detail}</span>}
           {at !== null && (
             <time dateTime={at} title={formatTime(at)}>
-              {formatTime(at).slice(11)}
+              {index === 0 ? formatTime(at) : formatTime(at).slice(11)}
               {Date.parse(at) > createdAt && (
                 <span class="muted"> +{formatDuration(Date.parse(at) - createdAt)}</span>
               )}
@@ -31,12 +32,28 @@ export function JobTimeline({ job }: { job: JobDetail }) {
   );
 }
 
+const tones = {
+  completed: "good",
+  active: "busy",
+  failed: "bad",
+  lost: "bad",
+  cancelled: undefined,
+} as const;
+
+/** Says what a pending job waits for. */
+function describeWaiting({ state, attempts }: JobDetail): Pick<Step, "title" | "detail"> {
+  if (state === null) return { title: "Waiting", detail: "Its state in Redis is unknown" };
+  if (state === "undispatched") {
+    return { title: "Waiting for Redis", detail: "Will be dispatched later" };
+  }
+  if (state === "waiting-children") return { title: "Waiting for its children" };
+  if (state !== "delayed") return { title: "Waiting for a worker" };
+  return { title: attempts.made > 0 ? "Waiting for the next attempt" : "Waiting until due" };
+}
+
 function toSteps(job: JobDetail): Step[] {
   const failures = new Map(job.failures.map((failure) => [failure.attempt, failure]));
   const steps: Step[] = [{ at: job.createdAt, title: "Accepted", detail: "Committed to Postgres" }];
-  if (job.state === "undispatched") {
-    steps.push({ at: null, title: "Waiting for Redis", detail: "Will be dispatched later" });
-  }
   if (job.runAt !== null) steps.push({ at: job.runAt, title: "Due" });
   for (const { attempt, startedAt, durationMs, outcome, worker } of job.attemptHistory) {
     const failure = failures.get(attempt);
@@ -47,15 +64,11 @@ function toSteps(job: JobDetail): Step[] {
       at: startedAt,
       title: `Attempt ${attempt}`,
       detail: [facts.filter(Boolean).join(" "), error].filter(Boolean).join(". "),
-      tone: outcome === "completed" ? "good" : outcome === "active" ? "busy" : "bad",
+      tone: tones[outcome],
     });
   }
   if (job.status === "pending" && job.state !== "active") {
-    steps.push({
-      at: null,
-      title: job.attempts.made > 0 ? "Waiting for the next attempt" : "Waiting for a worker",
-      tone: "busy",
-    });
+    steps.push({ at: null, tone: "busy", ...describeWaiting(job) });
   }
   if (job.settledAt !== null) {
     const tone = job.status === "completed" ? "good" : job.status === "dead" ? "bad" : undefined;

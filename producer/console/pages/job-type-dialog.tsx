@@ -5,7 +5,6 @@ import { forgetServiceDocument } from "../app/service-document.ts";
 import { Action } from "../ui/action.tsx";
 import { Dialog } from "../ui/dialog.tsx";
 import { Field, NewName, Select, Text } from "../ui/fields.tsx";
-import { ProblemNotice } from "../ui/problem-notice.tsx";
 
 export interface JobTypeDialogProps {
   /** Undefined: a new type. */
@@ -31,29 +30,24 @@ export function JobTypeDialog({ jobType, onClose, onDone }: JobTypeDialogProps) 
   const [queue, setQueue] = useState(oldQueue ?? "");
   const [schema, setSchema] = useState(toText(data ?? newSchema));
   const [options, setOptions] = useState(toText(more));
-  const [error, setError] = useState<unknown>();
-  const isBreaking = error instanceof TorilError && error.problem.type.endsWith(":breaking-change");
+  const [isBreaking, setBreaking] = useState(false);
 
   async function save(force: boolean) {
-    setError(undefined);
-    try {
-      const registration = {
-        ...parseJson("Further options", options),
-        data: parseJson("Schema of the data", schema),
-        worker,
-        ...(queue !== "" && { queue }),
-      } as JobTypeRegistration;
-      const saved = await client.putJobType(name, registration, {
-        force,
-        ...(jobType && { ifVersion: jobType.version }),
-      });
-      forgetServiceDocument();
-      onDone(saved.signingSecret);
-      return `The job type ${name} is registered; every producer uses it within 2 s.`;
-    } catch (failure) {
-      setError(failure);
-      return undefined;
-    }
+    const registration = {
+      ...parseJson("Further options", options),
+      data: parseJson("Schema of the data", schema),
+      worker,
+      ...(queue !== "" && { queue }),
+    } as JobTypeRegistration;
+    const storing = client.putJobType(name, registration, {
+      force,
+      ...(jobType && { ifVersion: jobType.version }),
+    });
+    setBreaking(await storing.then(() => false, isBreakingChange));
+    const { signingSecret } = await storing;
+    forgetServiceDocument();
+    onDone(signingSecret);
+    return `The job type ${name} is registered; every producer uses it within 2 s.`;
   }
 
   return (
@@ -74,7 +68,6 @@ export function JobTypeDialog({ jobType, onClose, onDone }: JobTypeDialogProps) 
           JSON: description, result, attempts, backoff, timeoutMs, keyPolicy, rateLimit, searchable,
           secret, push
         </TextArea>
-        <ProblemNotice error={error} />
       </div>
       <div class="dialog-actions">
         {isBreaking && (
@@ -88,6 +81,10 @@ export function JobTypeDialog({ jobType, onClose, onDone }: JobTypeDialogProps) 
       </div>
     </Dialog>
   );
+}
+
+function isBreakingChange(error: unknown): boolean {
+  return error instanceof TorilError && error.problem.type.endsWith(":breaking-change");
 }
 
 interface TextAreaProps {

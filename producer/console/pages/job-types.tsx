@@ -4,8 +4,8 @@ import { client } from "../app/api.ts";
 import { to } from "../app/router.ts";
 import { IfCan } from "../app/session.tsx";
 import { forgetServiceDocument } from "../app/service-document.ts";
-import { Action } from "../ui/action.tsx";
 import { Json } from "../ui/code.tsx";
+import { Confirm } from "../ui/confirm.tsx";
 import { Dialog } from "../ui/dialog.tsx";
 import { Empty, Loaded, PageHead, Table } from "../ui/layout.tsx";
 import { Pager, usePages } from "../ui/pager.tsx";
@@ -18,6 +18,7 @@ export function JobTypesPage() {
   const [shown, setShown] = useState<JobTypeDescription>();
   const [edited, setEdited] = useState<JobTypeDescription | "new">();
   const [secret, setSecret] = useState<string>();
+  const [deleted, setDeleted] = useState<string>();
   const types = usePages("types", (cursor, signal) => client.listJobTypes({ cursor }, { signal }));
   const head = ["Type", "Source", "Queue", "Worker", "Attempts", "Changed", ""];
   return (
@@ -71,18 +72,14 @@ export function JobTypesPage() {
                         >
                           Edit
                         </button>
-                        <Action
-                          kind="small"
-                          label={`Delete ${jobType.type}`}
-                          run={async () => {
-                            await client.deleteJobType(jobType.type);
-                            forgetServiceDocument();
-                            return `The job type ${jobType.type} is deleted.`;
-                          }}
-                          onDone={types.reload}
+                        <button
+                          class="button small danger"
+                          type="button"
+                          aria-label={`Delete ${jobType.type}`}
+                          onClick={() => setDeleted(jobType.type)}
                         >
                           Delete
-                        </Action>
+                        </button>
                       </IfCan>
                     )}
                     <IfCan scope="jobs:enqueue">
@@ -102,6 +99,21 @@ export function JobTypesPage() {
         }
       </Loaded>
       <Pager query={types} />
+      {deleted !== undefined && (
+        <Confirm
+          title={`Delete the job type ${deleted}`}
+          action="Delete"
+          run={async () => {
+            await client.deleteJobType(deleted);
+            forgetServiceDocument();
+            return `The job type ${deleted} is deleted.`;
+          }}
+          onClose={() => setDeleted(undefined)}
+          onDone={types.reload}
+        >
+          New jobs of this type will be refused. Finished jobs stay.
+        </Confirm>
+      )}
       {shown !== undefined && (
         <Dialog title={shown.type} onClose={() => setShown(undefined)}>
           <Json label="Schema of the data" value={shown.data} />

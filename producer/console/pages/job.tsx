@@ -23,6 +23,7 @@ export function JobPage({ id }: PageProps) {
     <>
       <PageHead
         title="Job"
+        subject={id}
         detail={
           <>
             <a href={to("/jobs")}>Jobs</a> / <span class="mono">{id}</span>
@@ -210,7 +211,7 @@ function Facts({ job }: { job: JobDetail }) {
         <>
           <dt>Import</dt>
           <dd>
-            <a class="mono" href={to("/jobs", { importId: job.importId })}>
+            <a class="mono" href={to(`/imports/${job.importId}`)}>
               {job.importId}
             </a>
           </dd>

@@ -77,19 +77,19 @@ function JobTable({ jobs }: { jobs: readonly Job[] }) {
   return (
     <Table
       label="Jobs"
-      head={["Status", "Job", "Type", "Queue", "Key", "Attempts", "Created", "Settled"]}
+      head={["Status", "Type", "Job", "Queue", "Key", "Attempts", "Created", "Settled"]}
     >
       {jobs.map((job) => (
         <tr key={job.id}>
           <td>
             <Status value={job.state ?? job.status} />
           </td>
+          <td class="mono">{job.type}</td>
           <td>
             <a class="mono" href={to(`/jobs/${job.id}`)}>
               {job.id}
             </a>
           </td>
-          <td class="mono">{job.type}</td>
           <td>{job.queue}</td>
           <td class="mono cut" title={job.key ?? undefined}>
             {job.key ?? <span class="muted">–</span>}

@@ -6,7 +6,6 @@ import { Action } from "../ui/action.tsx";
 import { Dialog } from "../ui/dialog.tsx";
 import { Text } from "../ui/fields.tsx";
 import { formatBytes, formatCount } from "../ui/numbers.ts";
-import { ProblemNotice } from "../ui/problem-notice.tsx";
 
 /** How much of its quotas a key uses. */
 export function QuotaUse({ id }: { id: string }) {
@@ -79,22 +78,15 @@ export function QuotaDialog({ apiKey: { id, name, quotas: current }, ...on }: Qu
     const toText = (quota: Quota) => [quota, String(current?.[quota] ?? "")] as const;
     return Object.fromEntries(names.map(toText)) as Record<Quota, string>;
   });
-  const [error, setError] = useState<unknown>();
 
   async function save() {
-    setError(undefined);
     const changed = Object.fromEntries(
       names.map((quota) => [quota, values[quota] === "" ? null : Number(values[quota])]),
     );
     const isUnlimited = names.every((quota) => values[quota] === "");
-    try {
-      await client.changeKey(id, { quotas: isUnlimited ? null : changed });
-      on.onDone();
-      return `The quotas of ${name} are changed.`;
-    } catch (failure) {
-      setError(failure);
-      return undefined;
-    }
+    await client.changeKey(id, { quotas: isUnlimited ? null : changed });
+    on.onDone();
+    return `The quotas of ${name} are changed.`;
   }
 
   return (
@@ -112,7 +104,6 @@ export function QuotaDialog({ apiKey: { id, name, quotas: current }, ...on }: Qu
             />
           ))}
         </div>
-        <ProblemNotice error={error} />
       </div>
       <div class="dialog-actions">
         <Action kind="primary" run={save}>

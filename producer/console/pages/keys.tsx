@@ -3,7 +3,7 @@ import type { ApiKey, IssuedApiKey } from "@toril/client";
 import { client } from "../app/api.ts";
 import { IfCan } from "../app/session.tsx";
 import { Action } from "../ui/action.tsx";
-import { Dialog } from "../ui/dialog.tsx";
+import { Confirm } from "../ui/confirm.tsx";
 import { Empty, Loaded, PageHead, Table } from "../ui/layout.tsx";
 import { Pager, usePages } from "../ui/pager.tsx";
 import { SecretDialog } from "../ui/secret-dialog.tsx";
@@ -14,7 +14,7 @@ import { QuotaDialog, QuotaUse } from "./key-quotas.tsx";
 
 type Open =
   | { kind: "create" }
-  | { kind: "issued"; key: IssuedApiKey }
+  | { kind: "issued"; key: IssuedApiKey; isRotated: boolean }
   | { kind: "revoke" | "quotas"; key: ApiKey };
 
 /** The API keys of the tenant. */
@@ -26,8 +26,8 @@ export function KeysPage() {
     10_000,
   );
   const close = () => setOpen(undefined);
-  const onIssued = (key: IssuedApiKey) => {
-    setOpen({ kind: "issued", key });
+  const onIssued = (key: IssuedApiKey, isRotated = false) => {
+    setOpen({ kind: "issued", key, isRotated });
     keys.reload();
   };
   return (
@@ -66,7 +66,7 @@ export function KeysPage() {
                 <KeyRow
                   key={key.id}
                   apiKey={key}
-                  onIssued={onIssued}
+                  onRotated={(issued) => onIssued(issued, true)}
                   onRevoke={() => setOpen({ kind: "revoke", key })}
                   onQuotas={() => setOpen({ kind: "quotas", key })}
                 />
@@ -76,13 +76,15 @@ export function KeysPage() {
         }
       </Loaded>
       <Pager query={keys} />
-      {open?.kind === "create" && (
-        <CreateKey isFirst={keys.data?.items.length === 0} onIssued={onIssued} onClose={close} />
-      )}
+      {open?.kind === "create" && <CreateKey onIssued={onIssued} onClose={close} />}
       {open?.kind === "issued" && (
         <SecretDialog
           title={`The key ${open.key.name}`}
-          purpose="Only its hash is stored."
+          purpose={
+            open.isRotated
+              ? "The previous secret remains valid for one hour."
+              : "Only its hash is stored."
+          }
           label="Key"
           secret={open.key.key}
           onClose={close}
@@ -99,24 +101,18 @@ export function KeysPage() {
         />
       )}
       {open?.kind === "revoke" && (
-        <Dialog title={`Revoke the key ${open.key.name}`} onClose={close}>
-          <p>Every producer refuses the key within two seconds. This cannot be undone.</p>
-          <div class="dialog-actions">
-            <Action
-              kind="danger"
-              run={async () => {
-                await client.revokeKey(open.key.id);
-                return "The key is revoked.";
-              }}
-              onDone={() => {
-                close();
-                keys.reload();
-              }}
-            >
-              Revoke
-            </Action>
-          </div>
-        </Dialog>
+        <Confirm
+          title={`Revoke the key ${open.key.name}`}
+          action="Revoke"
+          run={async () => {
+            await client.revokeKey(open.key.id);
+            return "The key is revoked.";
+          }}
+          onClose={close}
+          onDone={keys.reload}
+        >
+          Every producer refuses the key within two seconds. This cannot be undone.
+        </Confirm>
       )}
     </>
   );
@@ -124,12 +120,12 @@ export function KeysPage() {
 
 interface KeyRowProps {
   apiKey: ApiKey;
-  onIssued(key: IssuedApiKey): void;
+  onRotated(key: IssuedApiKey): void;
   onRevoke(): void;
   onQuotas(): void;
 }
 
-function KeyRow({ apiKey, onIssued, onRevoke, onQuotas }: KeyRowProps) {
+function KeyRow({ apiKey, onRotated, onRevoke, onQuotas }: KeyRowProps) {
   const { id, name, scopes, queues, types, lastUsedAt, expiresAt, createdAt, revokedAt } = apiKey;
   const { quotas } = apiKey;
   const isExpired = expiresAt !== null && Date.parse(expiresAt) <= Date.now();
@@ -173,8 +169,8 @@ function KeyRow({ apiKey, onIssued, onRevoke, onQuotas }: KeyRowProps) {
               kind="small"
               label={`Rotate ${name}`}
               run={async () => {
-                onIssued(await client.rotateKey(id, { graceMs: 3_600_000 }));
-                return "The previous secret remains valid for one hour.";
+                onRotated(await client.rotateKey(id, { graceMs: 3_600_000 }));
+                return undefined;
               }}
             >
               Rotate

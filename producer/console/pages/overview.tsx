@@ -1,12 +1,13 @@
 import type { Overview } from "@toril/client";
 import { client } from "../app/api.ts";
 import { to } from "../app/router.ts";
-import { useCan } from "../app/session.tsx";
+import { useNavigation } from "../app/navigation.ts";
+import { useCan, useRestricted, useSession } from "../app/session.tsx";
 import { useQuery } from "../app/use-query.ts";
 import { Card, Empty, Loaded, PageHead, Table } from "../ui/layout.tsx";
 import { formatBytes, formatCount, formatRate, plural } from "../ui/numbers.ts";
 import { Status } from "../ui/status.tsx";
-import { formatDuration } from "../ui/time.tsx";
+import { formatDuration } from "../ui/durations.ts";
 import { FirstRun } from "./first-run.tsx";
 import { Charts } from "./overview-charts.tsx";
 import { findProblems } from "./problems.ts";
@@ -14,9 +15,36 @@ import { ProblemList } from "./problem-list.tsx";
 
 const refreshMs = 2000;
 
-/** The state of the service: problems first, then its activity of the last 30 minutes. */
+/** The first page: the overview for those who may read it. */
 export function OverviewPage() {
+  return useCan()("metrics:read") ? <ServiceOverview /> : <Start />;
+}
+
+/** Leads callers without access to the overview to their pages. */
+function Start() {
+  const pages = useNavigation().flatMap(({ items }) => items);
+  return (
+    <>
+      <PageHead title="Toril" />
+      <Empty title="The overview requires the scope metrics:read.">
+        {pages.length === 0 && <p class="muted">No page of the console is open to this key.</p>}
+        <div class="page-actions">
+          {pages.map(({ title, path }) => (
+            <a key={path} class="button" href={to(path)}>
+              {title}
+            </a>
+          ))}
+        </div>
+      </Empty>
+    </>
+  );
+}
+
+/** The state of the service: problems first, then its activity of the last 30 minutes. */
+function ServiceOverview() {
   const can = useCan();
+  const { tenant } = useSession().principal;
+  const isWhole = !useRestricted() && tenant === "default";
   const overview = useQuery("overview", (signal) => client.getOverview({ signal }), { refreshMs });
   const canReadJobs = can("jobs:read");
   const deadLetters = useQuery(
@@ -34,7 +62,15 @@ export function OverviewPage() {
   };
   return (
     <>
-      <PageHead title="Overview" detail="The whole service, all tenants" />
+      <PageHead
+        title="Overview"
+        detail={isWhole ? "The whole service, all tenants" : "The queues that the key may access"}
+      />
+      {overview.error !== undefined && (
+        <p class="filter-line">
+          <a href={to("/runbook")}>Runbook</a>
+        </p>
+      )}
       {anyJob.data?.items.length === 0 && <FirstRun onDone={reload} />}
       <Loaded query={overview}>
         {(found) => (
@@ -65,7 +101,7 @@ function Numbers({ overview: { slots, queues, recent, redis, workers } }: { over
       <Value
         label="Waiting"
         value={formatCount(sum(({ waiting }) => waiting))}
-        unit={oldest > 0 ? `oldest for ${formatDuration(oldest)}` : "none is late"}
+        unit={oldest > 0 ? `oldest for ${formatDuration(oldest)}` : "none is due"}
       />
       <Value
         label="Active"

@@ -1,6 +1,6 @@
 import type { DeadLetterSummary, Overview } from "@toril/client";
 import { formatBytes, plural } from "../ui/numbers.ts";
-import { formatDuration } from "../ui/time.tsx";
+import { formatDuration } from "../ui/durations.ts";
 
 /** A problem of the service, in words. */
 export interface Problem {
@@ -62,7 +62,7 @@ function findQueueProblems(queue: Overview["queues"][number]): Problem[] {
   if (waiting === 0) return [];
   // Jobs of a queue whose stock workers are unknown are late at some time, if it has none.
   if (workers === 0 && stockWorkers === 0) {
-    const text = `No worker processes the queue ${name}; ${plural(waiting, "job")} waiting. Start a consumer that serves it.`;
+    const text = `No worker processes the queue ${name}; ${plural(waiting, "job")} waiting. Start a consumer or another worker that serves it.`;
     return [{ id: `workers ${name}`, tone: "bad", text, runbook: "torilnoconsumer" }];
   }
   if (oldestWaitingMs < lateMs) return [];

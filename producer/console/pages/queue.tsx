@@ -6,7 +6,7 @@ import { to } from "../app/router.ts";
 import { IfCan } from "../app/session.tsx";
 import { useQuery } from "../app/use-query.ts";
 import { Action } from "../ui/action.tsx";
-import { Dialog } from "../ui/dialog.tsx";
+import { Confirm } from "../ui/confirm.tsx";
 import { Text } from "../ui/fields.tsx";
 import { Card, Empty, Loaded, PageHead, Table } from "../ui/layout.tsx";
 import { formatCount, plural } from "../ui/numbers.ts";
@@ -77,25 +77,17 @@ function QueueActions({ queue, onChange }: QueueProps) {
       </button>
       <PauseQueue queue={queue} onChange={onChange} />
       {isDraining && (
-        <Dialog title={`Drain the queue ${queue.name}`} onClose={() => setDraining(false)}>
-          <p>
-            Cancels your waiting jobs among the{" "}
-            {plural(queue.counts.waiting + queue.counts.prioritized, "waiting job")} of this queue.
-            Active and delayed jobs stay. This cannot be undone.
-          </p>
-          <div class="dialog-actions">
-            <Action
-              kind="danger"
-              run={() => drain(queue.name)}
-              onDone={() => {
-                setDraining(false);
-                onChange();
-              }}
-            >
-              Cancel all waiting jobs
-            </Action>
-          </div>
-        </Dialog>
+        <Confirm
+          title={`Drain the queue ${queue.name}`}
+          action="Cancel all waiting jobs"
+          run={() => drain(queue.name)}
+          onClose={() => setDraining(false)}
+          onDone={onChange}
+        >
+          Cancels your waiting jobs among the{" "}
+          {plural(queue.counts.waiting + queue.counts.prioritized, "waiting job")} of this queue.
+          Active and delayed jobs stay. This cannot be undone.
+        </Confirm>
       )}
     </>
   );
@@ -190,12 +182,12 @@ function Limits({ queue: { name, concurrency, rateLimit }, onChange }: QueueProp
       <div class="form-row">
         <Text
           type="number"
-          label="Jobs started"
+          label="Started jobs at most"
           hint="Empty: no limit"
           value={max}
           onChange={setMax}
         />
-        <Text type="number" label="per seconds" value={seconds} onChange={setSeconds} />
+        <Text type="number" label="Within (seconds)" value={seconds} onChange={setSeconds} />
       </div>
       <IfCan scope="queues:admin">
         <Action

@@ -1,17 +1,18 @@
 import type { Queue } from "@toril/client";
 import { client } from "../app/api.ts";
 import { to } from "../app/router.ts";
-import { IfCan } from "../app/session.tsx";
+import { IfCan, useRestricted } from "../app/session.tsx";
 import { useQuery } from "../app/use-query.ts";
 import { Action } from "../ui/action.tsx";
 import { Loaded, PageHead, Table } from "../ui/layout.tsx";
 import { formatCount, formatRate } from "../ui/numbers.ts";
 import { Status } from "../ui/status.tsx";
-import { formatDuration } from "../ui/time.tsx";
+import { formatDuration } from "../ui/durations.ts";
 
 /** All queues; queues are shared by all tenants. */
 export function QueuesPage() {
   const queues = useQuery("queues", (signal) => client.listQueues({ signal }), { refreshMs: 2000 });
+  const isRestricted = useRestricted();
   const head = [
     "Queue",
     "State",
@@ -27,11 +28,13 @@ export function QueuesPage() {
   return (
     <>
       <PageHead title="Queues" detail="Shared by all tenants">
-        <IfCan scope="queues:admin">
-          <a class="button" href="/admin/queues">
-            Bull Board
-          </a>
-        </IfCan>
+        {!isRestricted && (
+          <IfCan scope="queues:admin">
+            <a class="button" href="/admin/queues">
+              Bull Board
+            </a>
+          </IfCan>
+        )}
       </PageHead>
       <Loaded query={queues}>
         {({ items }) => (

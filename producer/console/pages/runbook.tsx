@@ -44,9 +44,10 @@ function renderBlock(block: string, index: number): ComponentChildren {
 
 /** Renders code, bold text and links within the runbook; other links lead to files, so that only their text remains. */
 function renderInline(text: string): ComponentChildren[] {
-  return text.split(/(`[^`]+`|\*\*[^*]+\*\*|\[[^\]]+\]\([^)]+\))/).map((part, index) => {
+  return text.split(/(`[^`]+`|\*\*[^*]+\*\*|\*[^*]+\*|\[[^\]]+\]\([^)]+\))/).map((part, index) => {
     if (part.startsWith("`")) return <code key={index}>{part.slice(1, -1)}</code>;
     if (part.startsWith("**")) return <strong key={index}>{part.slice(2, -2)}</strong>;
+    if (part.startsWith("*")) return <em key={index}>{part.slice(1, -1)}</em>;
     const [, title, target = ""] = /^\[([^\]]+)\]\(([^)]+)\)$/.exec(part) ?? [];
     if (title === undefined) return part;
     return target.startsWith("#") ? (

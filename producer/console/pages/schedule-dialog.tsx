@@ -5,7 +5,7 @@ import { useServiceDocument } from "../app/service-document.ts";
 import { useQuery } from "../app/use-query.ts";
 import { Action } from "../ui/action.tsx";
 import { Dialog } from "../ui/dialog.tsx";
-import { Field, NewName, Select, Text } from "../ui/fields.tsx";
+import { NewName, Select, Text } from "../ui/fields.tsx";
 import { SchemaForm } from "../ui/schema-form.tsx";
 
 export interface ScheduleDialogProps {
@@ -35,6 +35,7 @@ export function ScheduleDialog({ schedule, onClose, onDone }: ScheduleDialogProp
   const schema = document.data?.getDataSchema(type) ?? {};
   const [chosenData, setData] = useState<unknown>(schedule?.job.data);
   const data = chosenData ?? schema.example ?? {};
+  const [isValid, setValid] = useState(true);
 
   const timing = {
     ...(kind === "cron" ? { cron } : { everyMs: Math.round(Number(seconds) * 1000) }),
@@ -64,13 +65,7 @@ export function ScheduleDialog({ schedule, onClose, onDone }: ScheduleDialogProp
             <Text type="number" label="Every (seconds)" value={seconds} onChange={setSeconds} />
           )}
         </div>
-        <Field label="Time zone">
-          <input
-            value={timeZone}
-            list="time-zones"
-            onChange={({ currentTarget }) => setTimeZone(currentTarget.value)}
-          />
-        </Field>
+        <Text label="Time zone" list="time-zones" value={timeZone} onChange={setTimeZone} />
         <datalist id="time-zones">
           {timeZones.map((zone) => (
             <option key={zone} value={zone} />
@@ -107,12 +102,14 @@ export function ScheduleDialog({ schedule, onClose, onDone }: ScheduleDialogProp
             schema={schema}
             value={data}
             onChange={setData}
+            onValid={setValid}
           />
         )}
       </div>
       <div class="dialog-actions">
         <Action
           kind="primary"
+          disabled={!isValid}
           run={async () => {
             await client.putSchedule(name, definition, schedule && { ifVersion: schedule.version });
             return `The schedule ${name} is stored.`;

@@ -4,10 +4,12 @@ import { client } from "../app/api.ts";
 import { to } from "../app/router.ts";
 import { useCan } from "../app/session.tsx";
 import { Action } from "../ui/action.tsx";
+import { Confirm } from "../ui/confirm.tsx";
 import { Empty, Loaded, PageHead, Table } from "../ui/layout.tsx";
 import { Pager, usePages } from "../ui/pager.tsx";
 import { Status } from "../ui/status.tsx";
-import { formatDuration, Time } from "../ui/time.tsx";
+import { formatInterval } from "../ui/durations.ts";
+import { Time } from "../ui/time.tsx";
 import { ScheduleDialog } from "./schedule-dialog.tsx";
 import { ScheduleTimeline } from "./schedule-timeline.tsx";
 
@@ -15,6 +17,7 @@ import { ScheduleTimeline } from "./schedule-timeline.tsx";
 export function SchedulesPage() {
   const can = useCan();
   const [edited, setEdited] = useState<Schedule | "new">();
+  const [deleted, setDeleted] = useState<string>();
   const schedules = usePages(
     "schedules",
     (cursor, signal) => client.listSchedules({ cursor }, { signal }),
@@ -46,6 +49,7 @@ export function SchedulesPage() {
                     schedule={schedule}
                     onChange={schedules.reload}
                     onEdit={() => setEdited(schedule)}
+                    onDelete={() => setDeleted(schedule.name)}
                   />
                 ))}
               </Table>
@@ -54,6 +58,20 @@ export function SchedulesPage() {
         }
       </Loaded>
       <Pager query={schedules} />
+      {deleted !== undefined && (
+        <Confirm
+          title={`Delete the schedule ${deleted}`}
+          action="Delete"
+          run={async () => {
+            await client.deleteSchedule(deleted);
+            return `The schedule ${deleted} is deleted.`;
+          }}
+          onClose={() => setDeleted(undefined)}
+          onDone={schedules.reload}
+        >
+          Its jobs stay. This cannot be undone.
+        </Confirm>
+      )}
       {edited !== undefined && (
         <ScheduleDialog
           schedule={edited === "new" ? undefined : edited}
@@ -72,9 +90,10 @@ interface ScheduleRowProps {
   schedule: Schedule;
   onChange(): void;
   onEdit(): void;
+  onDelete(): void;
 }
 
-function ScheduleRow({ schedule, onChange, onEdit }: ScheduleRowProps) {
+function ScheduleRow({ schedule, onChange, onEdit, onDelete }: ScheduleRowProps) {
   const can = useCan();
   const { name, paused, cron, everyMs, timeZone, job, nextAt, lastRun, description } = schedule;
   return (
@@ -87,7 +106,7 @@ function ScheduleRow({ schedule, onChange, onEdit }: ScheduleRowProps) {
       </td>
       <td>
         {cron === null ? (
-          `every ${formatDuration(everyMs ?? 0)}`
+          `every ${formatInterval(everyMs ?? 0)}`
         ) : (
           <>
             <code>{cron}</code> <span class="muted">{timeZone}</span>
@@ -134,6 +153,14 @@ function ScheduleRow({ schedule, onChange, onEdit }: ScheduleRowProps) {
             </Action>
             <button class="button small" type="button" aria-label={`Edit ${name}`} onClick={onEdit}>
               Edit
+            </button>
+            <button
+              class="button small danger"
+              type="button"
+              aria-label={`Delete ${name}`}
+              onClick={onDelete}
+            >
+              Delete
             </button>
           </>
         )}

@@ -3,6 +3,7 @@ import type { Webhook } from "@toril/client";
 import { client } from "../app/api.ts";
 import { navigate, to } from "../app/router.ts";
 import { Action } from "../ui/action.tsx";
+import { Confirm } from "../ui/confirm.tsx";
 import { Dialog } from "../ui/dialog.tsx";
 import { Select, Text } from "../ui/fields.tsx";
 import { plural } from "../ui/numbers.ts";
@@ -45,7 +46,7 @@ export function WebhookActions({ webhook, onChange }: WebhookActionsProps) {
       <Action
         run={async () => {
           setOpen({ kind: "secret", secret: (await client.rotateWebhook(name)).secret });
-          return "For one day, requests are signed with the previous secret, too.";
+          return undefined;
         }}
         onDone={onChange}
       >
@@ -67,24 +68,21 @@ export function WebhookActions({ webhook, onChange }: WebhookActionsProps) {
           }}
         />
       )}
-      {open?.kind === "secret" && <WebhookSecret secret={open.secret} onClose={close} />}
+      {open?.kind === "secret" && <WebhookSecret secret={open.secret} isRotated onClose={close} />}
       {open?.kind === "replay" && <ReplayDialog name={name} onClose={close} onDone={onChange} />}
       {open?.kind === "delete" && (
-        <Dialog title={`Delete the webhook ${name}`} onClose={close}>
-          <p>Its deliveries are deleted, too. This cannot be undone.</p>
-          <div class="dialog-actions">
-            <Action
-              kind="danger"
-              run={async () => {
-                await client.deleteWebhook(name);
-                navigate(to("/webhooks"));
-                return `The webhook ${name} is deleted.`;
-              }}
-            >
-              Delete
-            </Action>
-          </div>
-        </Dialog>
+        <Confirm
+          title={`Delete the webhook ${name}`}
+          action="Delete"
+          run={async () => {
+            await client.deleteWebhook(name);
+            return `The webhook ${name} is deleted.`;
+          }}
+          onClose={close}
+          onDone={() => navigate(to("/webhooks"))}
+        >
+          Its deliveries are deleted, too. This cannot be undone.
+        </Confirm>
       )}
     </>
   );

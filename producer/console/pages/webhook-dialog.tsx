@@ -5,7 +5,6 @@ import { Action } from "../ui/action.tsx";
 import { CheckList } from "../ui/check-list.tsx";
 import { Dialog } from "../ui/dialog.tsx";
 import { Text } from "../ui/fields.tsx";
-import { ProblemNotice } from "../ui/problem-notice.tsx";
 import { SecretDialog } from "../ui/secret-dialog.tsx";
 
 type Event = Webhook["events"][number];
@@ -41,24 +40,23 @@ export function WebhookDialog({ webhook, onClose, onDone }: WebhookDialogProps) 
     queues: webhook?.queues?.join(", ") ?? "",
     labels: webhook?.labels?.join(", ") ?? "",
   }));
-  const [error, setError] = useState<unknown>();
+
+  /** The event `callback` excludes the others. */
+  function choose(next: readonly Event[]) {
+    const added = next.at(-1);
+    setChosen(next.filter((event) => (event === "callback") === (added === "callback")));
+  }
 
   async function save() {
-    setError(undefined);
-    try {
-      const saved = await client.putWebhook(name, {
-        url,
-        events: [...chosen],
-        types: toList(only.types),
-        queues: toList(only.queues),
-        labels: toList(only.labels),
-      });
-      onDone("secret" in saved ? saved.secret : undefined);
-      return `The webhook ${name} is stored.`;
-    } catch (failure) {
-      setError(failure);
-      return undefined;
-    }
+    const saved = await client.putWebhook(name, {
+      url,
+      events: [...chosen],
+      types: toList(only.types),
+      queues: toList(only.queues),
+      labels: toList(only.labels),
+    });
+    onDone("secret" in saved ? saved.secret : undefined);
+    return `The webhook ${name} is stored.`;
   }
 
   return (
@@ -69,7 +67,7 @@ export function WebhookDialog({ webhook, onClose, onDone }: WebhookDialogProps) 
       <div class="form">
         {webhook === undefined && <Text label="Name" required value={name} onChange={setName} />}
         <Text label="URL" required value={url} onChange={setUrl} />
-        <CheckList title="Events" options={events} chosen={chosen} onChange={setChosen} />
+        <CheckList title="Events" options={events} chosen={chosen} onChange={choose} />
         <div class="form-row">
           {filters.map((filter) => (
             <Text
@@ -81,7 +79,6 @@ export function WebhookDialog({ webhook, onClose, onDone }: WebhookDialogProps) 
             />
           ))}
         </div>
-        <ProblemNotice error={error} />
       </div>
       <div class="dialog-actions">
         <Action kind="primary" disabled={chosen.length === 0} run={save}>
@@ -92,11 +89,18 @@ export function WebhookDialog({ webhook, onClose, onDone }: WebhookDialogProps) 
   );
 }
 
-export function WebhookSecret({ secret, onClose }: { secret: string; onClose(): void }) {
+interface WebhookSecretProps {
+  secret: string;
+  isRotated?: boolean;
+  onClose(): void;
+}
+
+export function WebhookSecret({ secret, isRotated, onClose }: WebhookSecretProps) {
+  const grace = isRotated ? " For one day, requests are signed with the previous secret, too." : "";
   return (
     <SecretDialog
       title="The secret of the webhook"
-      purpose="The endpoint verifies signatures with it."
+      purpose={`The endpoint verifies signatures with it.${grace}`}
       label="Secret"
       secret={secret}
       onClose={onClose}

@@ -8,7 +8,8 @@ import { Action } from "../ui/action.tsx";
 import { Empty, Loaded, PageHead, Table } from "../ui/layout.tsx";
 import { Pager, usePages } from "../ui/pager.tsx";
 import { Status } from "../ui/status.tsx";
-import { formatDuration, Time } from "../ui/time.tsx";
+import { formatDuration } from "../ui/durations.ts";
+import { Time } from "../ui/time.tsx";
 import { WebhookActions } from "./webhook-actions.tsx";
 
 /** The deliveries of one webhook, newest first. */

@@ -1,7 +1,10 @@
-import type { ComponentChildren } from "preact";
-import { useState } from "preact/hooks";
+import { type ComponentChildren, createContext } from "preact";
+import { useContext, useState } from "preact/hooks";
 import { describeError } from "../app/api.ts";
 import { toast } from "./toast.tsx";
+
+/** Shows the errors of actions in a dialog, which makes the rest of the page inert; undefined shows none. */
+export const ReportContext = createContext<((error: unknown) => void) | undefined>(undefined);
 
 export interface ActionProps {
   children: ComponentChildren;
@@ -16,15 +19,18 @@ export interface ActionProps {
 /** A button that runs an action once, and reports its success or failure. */
 export function Action({ children, run, onDone, kind, disabled = false, label }: ActionProps) {
   const [isBusy, setBusy] = useState(false);
+  const report = useContext(ReportContext);
 
   async function start() {
     setBusy(true);
+    report?.(undefined);
     try {
       const done = await run();
       if (done !== undefined) toast(done);
       onDone?.();
     } catch (error) {
-      toast(describeError(error), true);
+      if (report !== undefined) report(error);
+      else toast(describeError(error), true);
     } finally {
       setBusy(false);
     }

@@ -85,7 +85,7 @@ function toOptions(
     padding: [8, 16, 0, 0],
     legend: { show: false },
     cursor: { y: false, points: { size: 5 } },
-    scales: { y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.1 : 1] } },
+    scales: { y: { range: (_plot, _min, max) => [0, Math.max(max * 1.1, 1)] } },
     axes: [
       {
         ...axis,

@@ -1,14 +1,19 @@
 import { useState } from "preact/hooks";
+import { Action } from "./action.tsx";
 
-/** Copies text to the clipboard; without the clipboard API, as on plain HTTP, through a selection. */
+/**
+ * Copies text to the clipboard; without the clipboard API, as on plain HTTP, through a selection. A dialog permits a
+ * selection only within itself.
+ */
 async function copyText(text: string): Promise<void> {
   if (navigator.clipboard !== undefined) return navigator.clipboard.writeText(text);
   const area = document.createElement("textarea");
   area.value = text;
-  document.body.append(area);
+  ([...document.querySelectorAll("dialog[open]")].at(-1) ?? document.body).append(area);
   area.select();
-  document.execCommand("copy");
+  const isCopied = document.execCommand("copy");
   area.remove();
+  if (!isCopied) throw new Error("The browser does not permit copying: select the text.");
 }
 
 export function Copy({ text, children }: { text: string; children: string }) {
@@ -17,11 +22,12 @@ export function Copy({ text, children }: { text: string; children: string }) {
     await copyText(text);
     setCopied(true);
     setTimeout(() => setCopied(false), 1500);
+    return undefined;
   }
   return (
-    <button class="button small" type="button" onClick={() => void copy()}>
+    <Action kind="small" run={copy}>
       {isCopied ? "Copied" : children}
-    </button>
+    </Action>
   );
 }
 

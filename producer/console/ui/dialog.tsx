@@ -1,5 +1,7 @@
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { ReportContext } from "./action.tsx";
+import { ProblemNotice } from "./problem-notice.tsx";
 
 export interface DialogProps {
   title: string;
@@ -7,9 +9,10 @@ export interface DialogProps {
   onClose(): void;
 }
 
-/** A modal dialog; the browser keeps the focus within it, and Escape closes it. */
+/** A modal dialog with the errors of its actions; the browser keeps the focus within it, and Escape closes it. */
 export function Dialog({ title, children, onClose }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null);
+  const [error, setError] = useState<unknown>();
   useEffect(() => {
     const opener = document.activeElement;
     ref.current?.showModal();
@@ -17,6 +20,9 @@ export function Dialog({ title, children, onClose }: DialogProps) {
       if (opener instanceof HTMLElement) opener.focus();
     };
   }, []);
+  useEffect(() => {
+    if (error !== undefined) ref.current?.lastElementChild?.scrollIntoView({ block: "nearest" });
+  }, [error]);
   return (
     <dialog ref={ref} aria-label={title} onClose={onClose}>
       <header class="dialog-head">
@@ -25,7 +31,8 @@ export function Dialog({ title, children, onClose }: DialogProps) {
           ×
         </button>
       </header>
-      {children}
+      <ReportContext.Provider value={setError}>{children}</ReportContext.Provider>
+      <ProblemNotice error={error} />
     </dialog>
   );
 }

@@ -26,13 +26,19 @@ export interface SelectProps {
   options: readonly string[];
   /** Text of the option that selects nothing; without it, there is none. */
   none?: string;
+  hint?: string | undefined;
+  disabled?: boolean;
   onChange(value: string): void;
 }
 
-export function Select({ label, value, options, none, onChange }: SelectProps) {
+export function Select({ label, value, options, none, hint, disabled, onChange }: SelectProps) {
   return (
-    <Field label={label}>
-      <select value={value} onChange={(event) => onChange(event.currentTarget.value)}>
+    <Field label={label} hint={hint}>
+      <select
+        value={value}
+        disabled={disabled}
+        onChange={(event) => onChange(event.currentTarget.value)}
+      >
         {none !== undefined && <option value="">{none}</option>}
         {options.map((option) => (
           <option key={option} value={option}>
@@ -50,22 +56,23 @@ export interface TextProps {
   placeholder?: string;
   hint?: string | undefined;
   type?: "text" | "number" | "search" | "datetime-local";
+  /** ID of the suggestions. */
+  list?: string;
   required?: boolean;
   /** Called when the person has finished the value. */
   onChange(value: string): void;
 }
 
 /** A text input that keeps what is being typed while the page is rendered again. */
-export function Text({ label, value, placeholder, hint, type, required, onChange }: TextProps) {
+export function Text({ label, value, hint, type, onChange, ...attributes }: TextProps) {
   const [draft, setDraft] = useState(value);
   useEffect(() => setDraft(value), [value]);
   return (
     <Field label={label} hint={hint}>
       <input
         {...toTyped(type ?? "text")}
+        {...attributes}
         value={draft}
-        placeholder={placeholder}
-        required={required}
         spellcheck={false}
         onInput={(event) => setDraft(event.currentTarget.value)}
         onChange={(event) => onChange(event.currentTarget.value)}

@@ -4,10 +4,10 @@ import { describeError } from "../app/api.ts";
 import type { Query } from "../app/use-query.ts";
 
 /** The title of a page, with its actions. */
-export function PageHead({ title, children, detail }: PageHeadProps) {
+export function PageHead({ title, subject, children, detail }: PageHeadProps) {
   useEffect(() => {
-    document.title = `${title} · Toril`;
-  }, [title]);
+    document.title = [title, subject].filter(Boolean).join(" ") + " · Toril";
+  }, [title, subject]);
   return (
     <header class="page-head">
       <div>
@@ -21,6 +21,8 @@ export function PageHead({ title, children, detail }: PageHeadProps) {
 
 interface PageHeadProps {
   title: string;
+  /** Distinguishes the tabs of pages with the same title. */
+  subject?: string;
   detail?: ComponentChildren;
   children?: ComponentChildren;
 }
@@ -83,7 +85,7 @@ export function Table({ label, head, children }: TableProps) {
               title === "" ? (
                 <td key={index} />
               ) : (
-                <th key={title} scope="col">
+                <th key={index} scope="col">
                   {title}
                 </th>
               ),

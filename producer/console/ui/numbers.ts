@@ -12,6 +12,7 @@ export function formatCompact(value: number): string {
 }
 
 export function formatRate(value: number): string {
+  if (value > 0 && value < 0.1) return "< 0.1";
   return value >= 100 ? formatCompact(value) : value.toFixed(value >= 10 || value === 0 ? 0 : 1);
 }
 

@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { Schema, ServiceDocument } from "../app/service-document.ts";
 import { Field, toTyped } from "./fields.tsx";
 
@@ -7,13 +7,22 @@ export interface SchemaFormProps {
   schema: Schema;
   value: unknown;
   onChange(value: unknown): void;
+  /** Called when a text that is not JSON appears, and when the last one is corrected: the value has the text before. */
+  onValid(isValid: boolean): void;
 }
 
 /** A form for an object of simple fields; any other schema is edited as JSON, as an object may be, too. */
-export function SchemaForm({ document, schema, value, onChange }: SchemaFormProps) {
+export function SchemaForm({ document, schema, value, onChange, onValid }: SchemaFormProps) {
   const fields = Object.entries(schema.properties ?? {});
   const [isJson, setJson] = useState(fields.length === 0);
   const data = isObject(value) ? value : {};
+  const invalid = useRef(new Set<string>());
+
+  function note(name: string, isInvalid: boolean) {
+    if (isInvalid) invalid.current.add(name);
+    else invalid.current.delete(name);
+    onValid(invalid.current.size === 0);
+  }
 
   function change(name: string, field: unknown) {
     const { [name]: _, ...rest } = data;
@@ -31,7 +40,12 @@ export function SchemaForm({ document, schema, value, onChange }: SchemaFormProp
         )}
       </legend>
       {isJson ? (
-        <JsonField label="Data as JSON" value={value} onChange={onChange} />
+        <JsonField
+          label="Data as JSON"
+          value={value}
+          onChange={onChange}
+          onInvalid={(isInvalid) => note("", isInvalid)}
+        />
       ) : (
         fields.map(([name, field]) => (
           <SchemaField
@@ -41,6 +55,7 @@ export function SchemaForm({ document, schema, value, onChange }: SchemaFormProp
             isRequired={schema.required?.includes(name) ?? false}
             value={data[name]}
             onChange={(changed) => change(name, changed)}
+            onInvalid={(isInvalid) => note(name, isInvalid)}
           />
         ))
       )}
@@ -54,9 +69,11 @@ interface SchemaFieldProps {
   isRequired: boolean;
   value: unknown;
   onChange(value: unknown): void;
+  onInvalid(isInvalid: boolean): void;
 }
 
-function SchemaField({ name, schema, isRequired, value, onChange }: SchemaFieldProps) {
+function SchemaField({ name, schema, isRequired, value, ...on }: SchemaFieldProps) {
+  const { onChange } = on;
   const label = isRequired ? name : `${name} (optional)`;
   const type = Array.isArray(schema.type) ? undefined : schema.type;
   if (schema.enum !== undefined && schema.enum.every((option) => typeof option === "string")) {
@@ -109,14 +126,7 @@ function SchemaField({ name, schema, isRequired, value, onChange }: SchemaFieldP
       </Field>
     );
   }
-  return (
-    <JsonField
-      label={`${label} as JSON`}
-      value={value}
-      hint={schema.description}
-      onChange={onChange}
-    />
-  );
+  return <JsonField label={`${label} as JSON`} value={value} hint={schema.description} {...on} />;
 }
 
 interface JsonFieldProps {
@@ -124,12 +134,19 @@ interface JsonFieldProps {
   hint?: string | undefined;
   value: unknown;
   onChange(value: unknown): void;
+  onInvalid(isInvalid: boolean): void;
 }
 
 /** Keeps the text while it is not JSON, and says so. */
-function JsonField({ label, hint, value, onChange }: JsonFieldProps) {
+function JsonField({ label, hint, value, onChange, onInvalid }: JsonFieldProps) {
   const [text, setText] = useState(() => JSON.stringify(value, undefined, 2) ?? "");
   const [error, setError] = useState<string>();
+  const isInvalid = error !== undefined;
+  useEffect(() => {
+    if (!isInvalid) return undefined;
+    onInvalid(true);
+    return () => onInvalid(false);
+  }, [isInvalid]);
   function change(changed: string) {
     setText(changed);
     try {
@@ -146,7 +163,7 @@ function JsonField({ label, hint, value, onChange }: JsonFieldProps) {
         rows={Math.min(Math.max(text.split("\n").length, 4), 20)}
         value={text}
         spellcheck={false}
-        aria-invalid={error !== undefined}
+        aria-invalid={isInvalid}
         onInput={({ currentTarget }) => change(currentTarget.value)}
       />
     </Field>

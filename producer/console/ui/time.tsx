@@ -1,20 +1,5 @@
 import { useEffect, useState } from "preact/hooks";
-
-const units = [
-  ["d", 86_400_000],
-  ["h", 3_600_000],
-  ["min", 60_000],
-  ["s", 1000],
-] as const;
-
-/** Formats a duration with its largest unit: `340 ms`, `2.4 s`, `12 min`. */
-export function formatDuration(ms: number): string {
-  if (ms < 10 && !Number.isInteger(ms)) return `${ms.toFixed(1)} ms`;
-  if (ms < 1000) return `${Math.round(ms)} ms`;
-  if (ms < 10_000) return `${(ms / 1000).toFixed(1)} s`;
-  const [unit, size] = units.find(([, size]) => ms >= size) ?? ["s", 1000];
-  return `${Math.floor(ms / size)} ${unit}`;
-}
+import { units } from "./durations.ts";
 
 export function formatTime(at: string): string {
   const date = new Date(at);
@@ -45,7 +30,8 @@ export function Time({ at }: { at: string | null | undefined }) {
   if (at === null || at === undefined) return <span class="muted">–</span>;
   const distance = Date.parse(at) - now;
   const seconds = Math.max(1, Math.round(Math.abs(distance) / 1000));
-  const amount = formatDuration(seconds * 1000).replace(".0 s", " s");
+  const [unit, size] = units.find(([, size]) => seconds * 1000 >= size) ?? ["s", 1000];
+  const amount = `${Math.floor((seconds * 1000) / size)} ${unit}`;
   const text =
     Math.abs(distance) < 2000 ? "just now" : distance < 0 ? `${amount} ago` : `in ${amount}`;
   return (

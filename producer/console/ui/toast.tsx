@@ -1,4 +1,5 @@
 import { useEffect, useState } from "preact/hooks";
+import { usePlace } from "../app/router.ts";
 
 interface Toast {
   id: number;
@@ -8,7 +9,7 @@ interface Toast {
 
 let show: (text: string, isError?: boolean) => void = () => {};
 
-/** Shows a message for a few seconds; errors stay until they are dismissed. */
+/** Shows a message for a few seconds; errors stay until they are dismissed, or another page is shown. */
 export function toast(text: string, isError = false): void {
   show(text, isError);
 }
@@ -20,10 +21,15 @@ export function Toasts() {
     let count = 0;
     show = (text, isError = false) => {
       const id = ++count;
-      setToasts((all) => [...all.slice(-3), { id, text, isError }]);
+      setToasts((all) => [
+        ...all.filter((one) => one.text !== text).slice(-3),
+        { id, text, isError },
+      ]);
       if (!isError) setTimeout(() => remove(id), 5000);
     };
   }, []);
+  const { path } = usePlace();
+  useEffect(() => setToasts((all) => all.filter(({ isError }) => !isError)), [path]);
   return (
     <div class="toasts" role="status" aria-live="polite">
       {toasts.map(({ id, text, isError }) => (

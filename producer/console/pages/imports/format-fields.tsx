@@ -1,5 +1,6 @@
 import { Select } from "../../ui/fields.tsx";
 import { Table } from "../../ui/layout.tsx";
+import { formatCount } from "../../ui/numbers.ts";
 import { type Delimiter, delimiters, encodings, type FileFormat } from "./read-source.ts";
 
 export interface FormatFieldsProps {
@@ -34,19 +35,29 @@ export function FormatFields({ format, onChange }: FormatFieldsProps) {
   );
 }
 
+/** Thousands of columns take a browser many seconds. */
+const maxColumns = 50;
+
 /** The first rows of a CSV file. */
 export function FirstRows({ columns, rows }: { columns: string[]; rows: string[][] }) {
   return (
-    <Table label="First rows" head={columns}>
-      {rows.map((row, index) => (
-        <tr key={index}>
-          {row.map((cell, column) => (
-            <td key={column} class="cut" title={cell}>
-              {cell}
-            </td>
-          ))}
-        </tr>
-      ))}
-    </Table>
+    <>
+      <Table label="First rows" head={columns.slice(0, maxColumns)}>
+        {rows.map((row, index) => (
+          <tr key={index}>
+            {row.slice(0, maxColumns).map((cell, column) => (
+              <td key={column} class="cut" title={cell}>
+                {cell}
+              </td>
+            ))}
+          </tr>
+        ))}
+      </Table>
+      {columns.length > maxColumns && (
+        <p class="hint">
+          The first {maxColumns} of {formatCount(columns.length)} columns.
+        </p>
+      )}
+    </>
   );
 }

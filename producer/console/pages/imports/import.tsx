@@ -9,7 +9,8 @@ import { Action } from "../../ui/action.tsx";
 import { Card, Empty, Loaded, PageHead } from "../../ui/layout.tsx";
 import { formatCount, formatRate } from "../../ui/numbers.ts";
 import { Status } from "../../ui/status.tsx";
-import { formatDuration, Time } from "../../ui/time.tsx";
+import { formatDuration } from "../../ui/durations.ts";
+import { Time } from "../../ui/time.tsx";
 import { RejectedRows } from "./rejected-rows.tsx";
 import { ResumeUpload } from "./resume-upload.tsx";
 import { UploadProgress } from "./upload-progress.tsx";
@@ -38,6 +39,7 @@ export function ImportPage({ id }: PageProps) {
     <>
       <PageHead
         title="Import"
+        subject={id}
         detail={
           <>
             <a href={to("/imports")}>Imports</a> / <span class="mono">{id}</span>

@@ -1,4 +1,6 @@
+import { useState } from "preact/hooks";
 import { Table } from "../../ui/layout.tsx";
+import { formatCount } from "../../ui/numbers.ts";
 import {
   type ColumnTarget,
   type Constant,
@@ -19,15 +21,18 @@ export interface MappingTableProps {
   onConstants(constants: Constant[]): void;
 }
 
+const columnsAtOnce = 100;
+
 /** Says which field each column becomes, and how. */
 export function MappingTable(props: MappingTableProps) {
   const { columns, example, fields, targets, constants, onTargets, onConstants } = props;
+  const [shown, setShown] = useState(columnsAtOnce);
   const change = (index: number, changes: Partial<ColumnTarget>) =>
     onTargets(targets.map((one, at) => (at === index ? { ...one, ...changes } : one)));
   return (
     <>
       <Table label="Mapping" head={["Column", "Example", "Field", "Conversion"]}>
-        {columns.map((column, index) => {
+        {columns.slice(0, shown).map((column, index) => {
           const target = targets[index];
           if (target === undefined) return null;
           return (
@@ -104,6 +109,12 @@ export function MappingTable(props: MappingTableProps) {
           );
         })}
       </Table>
+      {columns.length > shown && (
+        <button class="link start" type="button" onClick={() => setShown(shown + columnsAtOnce)}>
+          More columns: {formatCount(shown)} of {formatCount(columns.length)} are shown, and all are
+          imported
+        </button>
+      )}
       <button
         class="link start"
         type="button"

@@ -82,10 +82,11 @@ export function findMappingProblem(
   constants: readonly Constant[],
 ): string | undefined {
   const used = [...targets, ...constants].map(({ field }) => field).filter((name) => name !== "");
-  const repeated = used.find((name, index) => used.indexOf(name) !== index);
+  const seen = new Set<string>();
+  const repeated = used.find((name) => seen.size === seen.add(name).size);
   if (repeated !== undefined) return `The field ${repeated} has two sources.`;
   if (used.length === 0) return "No column is used.";
-  const missing = (fields ?? []).filter((one) => one.isRequired && !used.includes(one.name));
+  const missing = (fields ?? []).filter((one) => one.isRequired && !seen.has(one.name));
   if (missing.length === 0) return undefined;
   const names = missing.map(({ name }) => name).join(", ");
   return `Required: ${names}. Choose a column, or add a constant.`;
