@@ -18,7 +18,10 @@ export interface _Ran {
  */
 export async function _runCommand(
   args: string | readonly string[],
-  { input = "", ...overrides }: Partial<CommandContext> & { input?: string } = {},
+  {
+    input = "",
+    ...overrides
+  }: Partial<CommandContext> & { input?: string | Uint8Array<ArrayBuffer> } = {},
 ): Promise<_Ran> {
   const output: string[] = [];
   const errors: string[] = [];

@@ -9,6 +9,8 @@ export class UsageError extends Error {}
 export interface Option {
   /** Placeholder for the value in the help. An option without one is a flag. */
   value?: string;
+  /** The values that the option allows, if they are known. */
+  choices?: readonly string[];
   help: string;
   /** One letter that stands for the option: `-y`. */
   short?: string;

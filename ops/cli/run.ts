@@ -49,7 +49,8 @@ function parseCommand(
   const max = /(\.\.\.|\*)$/.test(last) ? Infinity : operands.length;
   if (positionals.length < min || positionals.length > max) {
     const expected = renderOperands(command).trim() || "options only";
-    throw new UsageError(`${name} takes ${expected}, not "${positionals.join(" ")}"`);
+    const given = positionals.length === 0 ? "nothing" : `"${positionals.join(" ")}"`;
+    throw new UsageError(`${name} takes ${expected}, not ${given}`);
   }
   const options: Record<string, string> = {};
   const flags = new Set<string>();

@@ -30,7 +30,8 @@ afterAll(async () => {
   await stack[Symbol.asyncDispose]();
 });
 
-const toril = (args: string | readonly string[], input = "") => _runCommand(args, { env, input });
+const toril = (args: string | readonly string[], input: string | Uint8Array<ArrayBuffer> = "") =>
+  _runCommand(args, { env, input });
 
 async function enqueueEcho(data: object, options: readonly string[] = []): Promise<string> {
   const args = ["enqueue", "echo", "--data", JSON.stringify(data), ...options];
@@ -221,6 +222,61 @@ test("a file is imported in parallel parts that end between rows", async () => {
   expect(status).toBe("done");
   expect(counts).toMatchObject({ read: 300, accepted: 300, completed: 300, rejected: 0 });
   expect(parts?.received).toBeGreaterThan(10);
+});
+
+test("compressed files and JSON arrays are imported in parts, from files and from standard input", async () => {
+  const csv = readFileSync(writeCsv("plain.csv", 300));
+  const rows = Array.from({ length: 300 }, (_, n) => ({ n, text: 'a, "b" [c]\n' }));
+  const json = Buffer.from(JSON.stringify(rows, null, 2));
+  const files: Record<string, Uint8Array> = {
+    "rows.csv.gz": Bun.gzipSync(csv),
+    "packed.bin": Bun.zstdCompressSync(csv),
+    "rows.json": json,
+    "rows.json.zst": Bun.zstdCompressSync(json),
+  };
+  const counts = { read: 300, accepted: 300, completed: 300 };
+  for (const [name, content] of Object.entries(files)) {
+    const file = join(dir, name);
+    writeFileSync(file, content);
+    const { code, json: imported } = await toril(
+      `import ${file} --type row.import --part-size 2000 --json`,
+    );
+    expect(code, name).toBe(0);
+    expect(imported).toMatchObject({ status: "done", counts });
+    expect((imported as Import).parts?.received).toBeGreaterThan(3);
+  }
+  const args = "import - --type row.import --format json --json";
+  const { json: piped } = await toril(args, json.toString());
+  const { id } = piped as Import;
+  expect(piped).toMatchObject({ status: "done", counts });
+  const [row] = await stack.sql<{ values: object }[]>`
+    select data->'values' as values from jobs where import_id = ${id} order by (data->>'row')::int desc limit 1`;
+  expect(row?.values).toEqual({ n: "299", text: 'a, "b" [c]\n' });
+});
+
+test("a file that is refused leaves no import that waits for its parts", async () => {
+  const list = async () => (await toril("imports list --json")).json as { items: Import[] };
+  for (const [args, input, hint] of [
+    ["", "a;b\n1;2\n", "use --delimiter semicolon"],
+    ["", "1,2\n3,4\n", "send --no-header if the line is data, else --header"],
+    ["", Buffer.from("a\n\xE9\n", "latin1"), "--encoding windows-1252"],
+    ["", "", "the file is empty"],
+    ["--format json", '[{"a":1}', "it ends early"],
+    ["--format json", '[{"a":1},]', "an element is missing"],
+    ["--format json", '{"a":1}', "it does not begin with ["],
+    ["", Bun.gzipSync("a\n1\n").subarray(0, 12), "the gzip data is damaged or ends early"],
+  ] as const) {
+    const { code, errors } = await toril(`import - --type row.import ${args}`.trim(), input);
+    expect([code, errors]).toEqual([2, expect.stringContaining(hint)]);
+    expect(errors).not.toContain("Repeat the command");
+    expect((await list()).items.map(({ status }) => status)).not.toContain("receiving");
+  }
+  const partly = await toril(
+    "import - --type row.import --part-size 1000",
+    `a\n${"1\n".repeat(600)}"${"2\n".repeat(600)}`,
+  );
+  expect(partly.code).toBe(2);
+  expect(partly.errors).toMatch(/rows are accepted; "toril imports cancel \S+" cancels them/);
 });
 
 test("rejected rows have an exit code of their own, and are printed", async () => {

@@ -45,6 +45,11 @@ test.each(shells)(
       "jobs --stat",
       "completion f",
       "jobs --none",
+      "jobs --status d",
+      "jobs --limit --s",
+      "keys create --name zz",
+      "import zz",
+      "import --dr",
     ];
     const words = lines.map((line) => `toril ${line}`.split(" "));
     expect(await complete(shell, words)).toEqual([
@@ -54,6 +59,11 @@ test.each(shells)(
       ["--state", "--status"],
       ["fish"],
       [],
+      ["dead"],
+      [],
+      [],
+      [],
+      ["--dry-run"],
     ]);
   },
   60_000,

@@ -2,9 +2,15 @@ import type { CompletedPath } from "./completed-words.ts";
 
 /** Renders a script for zsh: `source <(toril completion zsh)`, or a file `_toril` in `$fpath`. */
 export function renderZsh(paths: readonly CompletedPath[], groups: readonly string[]): string {
-  const cases = paths.map(({ path, words }) => {
+  const cases = paths.flatMap(({ path, words, takesFiles, values }) => {
     const entries = words.map(({ word, help }) => quote(`${word.replaceAll(":", "\\:")}:${help}`));
-    return `    ${quote(path)}) entries=(${entries.join(" ")}) ;;`;
+    return [
+      ...values.map(({ options, choices }) => {
+        const patterns = options.map((option) => quote(`${path} ${option}`));
+        return `    ${patterns.join("|")}) entries=(${choices.map(quote).join(" ")}) ;;`;
+      }),
+      `    ${quote(`${path} `)}*) ${takesFiles ? '[[ "$words[CURRENT]" = -* ]] && ' : ""}entries=(${entries.join(" ")}) ;;`,
+    ];
   });
   return `#compdef toril
 _toril() {
@@ -14,7 +20,7 @@ _toril() {
   case "$path_words" in
     ${groups.join("|")}) if (( CURRENT > 3 )); then path_words="$path_words $words[3]"; fi ;;
   esac
-  case "$path_words" in
+  case "$path_words $words[CURRENT-1]" in
 ${cases.join("\n")}
   esac
   _describe toril entries || _files

@@ -52,7 +52,7 @@ export const redrive: Command = {
     if (!parsed.flags.has("yes")) {
       const preview = await client.previewOperation(request, { signal });
       const count = `${preview.isExact ? "" : "at least "}${preview.matches}`;
-      printResult(parsed, context, preview, () => `${count} dead letters match`);
+      printResult(parsed, context, preview, () => `matching dead letters: ${count}`);
       if (preview.matches > 0) context.inform("Nothing was changed: --yes redrives them.");
       return exitCodes.ok;
     }
@@ -110,7 +110,7 @@ async function waitForEnd(
   while (operation.endedAt === null) {
     await new Promise((resolve) => setTimeout(resolve, pollMs));
     operation = await client.getOperation(started.id, { signal });
-    const text = `${operation.counts.seen} dead letters processed`;
+    const text = `processed dead letters: ${operation.counts.seen}`;
     if (text !== shown) inform(text);
     shown = text;
   }

@@ -7,13 +7,14 @@ import { renderTable, toPrintable } from "../output/render-table.ts";
 import { type Style, styleStatus } from "../output/style.ts";
 import { renderImport } from "./render-import.ts";
 
+const formats = ["csv", "ndjson"] as const;
 const statuses = ["receiving", "running", "done", "failed", "cancelled"] as const;
 
 export const listImports: Command = {
   summary: "list imports, newest first",
   operands: [],
   options: {
-    status: { value: "S", help: statuses.join(", ") },
+    status: { value: "S", choices: statuses, help: statuses.join(", ") },
     type: { value: "T", help: "only imports of this job type" },
     limit: { value: "N", help: "maximum number of imports, at most 500 (50)" },
     cursor: { value: "C", help: "`next` of an earlier list" },
@@ -54,13 +55,13 @@ export const downloadErrors: Command = {
   summary: "print the rejected rows of an import with the reasons, as CSV or NDJSON",
   operands: ["id"],
   options: {
-    format: { value: "F", help: "csv or ndjson (csv; ndjson with --json)" },
+    format: { value: "F", choices: formats, help: "csv or ndjson (csv; ndjson with --json)" },
     ...connectionOptions,
   },
   async run(parsed, context) {
     const { signal, print } = context;
     const isJson = parsed.flags.has("json");
-    const format = parseChoice(parsed, "format", ["csv", "ndjson"]) ?? (isJson ? "ndjson" : "csv");
+    const format = parseChoice(parsed, "format", formats) ?? (isJson ? "ndjson" : "csv");
     const client = connect(parsed, context);
     const stream = await client.openImportErrors(getOperand(parsed), { format }, { signal });
     const decoder = new TextDecoder();

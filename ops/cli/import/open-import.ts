@@ -6,14 +6,14 @@ import { findStartedImport, type StartedImport } from "./started-imports.ts";
 
 /** Finds the import that an earlier command began for the file; undefined for standard input. */
 export function findStarted(
-  { file, definition, workbook, partBytes }: ImportSettings,
+  { file, definition, isJson, workbook, partBytes }: ImportSettings,
   { env }: CommandContext,
   url: string,
 ): StartedImport | undefined {
   if (file === "-") return undefined;
   return findStartedImport(env, file, [
     url,
-    JSON.stringify([definition, workbook]),
+    JSON.stringify([definition, isJson, workbook]),
     String(partBytes),
   ]);
 }

@@ -4,6 +4,9 @@ import { renderFields } from "../output/print-result.ts";
 import { toPrintable } from "../output/render-table.ts";
 import { type Style, styleStatus } from "../output/style.ts";
 
+/** Of the errors that are printed. */
+const maxErrors = 10;
+
 export function renderImport(imported: Import, style: Style): string {
   const { id, type, status, counts, errors, dryRun } = imported;
   const fields = renderFields([
@@ -13,12 +16,14 @@ export function renderImport(imported: Import, style: Style): string {
     ...(imported.then === null ? [] : [["then", imported.then] as const]),
     ...Object.entries(counts).map(([name, count]) => [name, String(count)] as const),
   ]);
-  const lines = errors.map(({ line, part, problem }) => {
+  const lines = errors.slice(0, maxErrors).map(({ line, part, problem }) => {
     const detail = problem.errors?.map((error) => `${error.pointer} ${error.detail}`).join("; ");
     const place = part === undefined ? `line ${line}` : `part ${part}, line ${line}`;
     return style("red", toPrintable(`${place}: ${detail ?? problem.detail ?? problem.title}`));
   });
-  const hint = errors.length > 0 ? [style("dim", `toril imports errors ${id}`)] : [];
+  const more = counts.rejected - lines.length;
+  const rest = more > 0 ? `${more} further rows are rejected: ` : "";
+  const hint = lines.length > 0 ? [style("dim", `${rest}toril imports errors ${id}`)] : [];
   return [fields, ...lines, ...hint].join("\n");
 }
 

@@ -1,10 +1,11 @@
-import { createReadStream, openAsBlob } from "node:fs";
+import { openAsBlob } from "node:fs";
 import { type Client, type Import, splitCsv, splitNdjson, xlsxMediaType } from "@toril/client";
 import { type CommandContext, UsageError } from "../command.ts";
 import { waitWhile } from "./follow-import.ts";
 import type { ImportProgress } from "./import-progress.ts";
 import type { ImportSettings } from "./import-settings.ts";
 import type { OpenedImport } from "./open-import.ts";
+import { openRows } from "./open-rows.ts";
 
 interface Sending {
   context: CommandContext;
@@ -26,7 +27,7 @@ export function sendFile(
 async function sendInParts(
   client: Client,
   { id, current }: OpenedImport,
-  { file, parallel, definition, partBytes, compress }: ImportSettings,
+  { file, isJson, parallel, definition, partBytes, compress }: ImportSettings,
   { context, progress }: Sending,
 ): Promise<Import> {
   // An interrupted command may have completed it.
@@ -34,8 +35,7 @@ async function sendInParts(
     return current;
   }
   const { signal } = context;
-  const source = file === "-" ? context.openInput() : createReadStream(file);
-  const split = splitFile(source as AsyncIterable<Uint8Array>, definition, partBytes);
+  const split = splitFile(openRows({ file, isJson }, context), definition, partBytes);
   const count = await client.sendImportParts(id, split, {
     parallel,
     signal,

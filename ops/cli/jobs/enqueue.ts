@@ -26,6 +26,8 @@ export const writeOptions: Options = {
   ...connectionOptions,
 };
 
+const orders = ["fifo", "lifo"] as const;
+
 export const enqueue: Command = {
   summary: "enqueue a job; prints its id",
   operands: ["type"],
@@ -36,7 +38,7 @@ export const enqueue: Command = {
     "run-at": { value: "TIME", help: "earliest start time, ISO 8601" },
     "expires-at": { value: "TIME", help: "the job expires if it has not started by then" },
     priority: { value: "N", help: "1 is the highest priority" },
-    order: { value: "ORDER", help: "fifo or lifo" },
+    order: { value: "ORDER", choices: orders, help: orders.join(" or ") },
     attempts: { value: "N", help: "maximum number of attempts" },
     timeout: { value: "30s", help: "maximum duration of one attempt" },
     labels: { value: "A,B", help: "labels by which the job can be found" },
@@ -95,7 +97,7 @@ function parseJobOptions(parsed: ParsedArguments): JobOptions {
     runAt: options["run-at"],
     expiresAt: options["expires-at"],
     priority: parseNumber(parsed, "priority", [1, 2_097_151]),
-    order: parseChoice(parsed, "order", ["fifo", "lifo"]),
+    order: parseChoice(parsed, "order", orders),
     attempts: parseNumber(parsed, "attempts", [1, 100]),
     timeoutMs: parseOptionalDuration("timeout", options["timeout"]),
     labels: parseList(parsed, "labels"),

@@ -28,7 +28,11 @@ export const showGraph: Command = {
   summary: "print a job with the jobs that it waits for, in order of their ids",
   operands: ["id"],
   options: {
-    status: { value: "S", help: `only children that are ${statuses.join(", ")}` },
+    status: {
+      value: "S",
+      choices: statuses,
+      help: `only children that are ${statuses.join(", ")}`,
+    },
     limit: { value: "N", help: `maximum number of children, at most ${maxLimit} (50)` },
     cursor: { value: "C", help: "`next` of an earlier list" },
     ...connectionOptions,

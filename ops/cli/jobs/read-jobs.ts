@@ -33,8 +33,12 @@ export const listJobs: Command = {
   options: {
     type: { value: "T", help: "only jobs of this type" },
     queue: { value: "Q", help: "only jobs of this queue" },
-    status: { value: "S", help: `only ${statuses.join(", ")}` },
-    state: { value: "S", help: `state in Redis, with --queue: ${states.join(", ")}` },
+    status: { value: "S", choices: statuses, help: `only ${statuses.join(", ")}` },
+    state: {
+      value: "S",
+      choices: states,
+      help: `state in Redis, with --queue: ${states.join(", ")}`,
+    },
     "dedup-key": { value: "K", help: "only jobs with this key" },
     label: { value: "L", help: "only jobs with this label" },
     schedule: { value: "NAME", help: "only jobs of this schedule" },
