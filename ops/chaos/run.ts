@@ -46,12 +46,14 @@ const stuckSeconds = 180;
 
 /** Breaks a stack under load, following a plan that `seed` determines, and compares what it acknowledged with what it did. */
 export async function runChaos(settings: ChaosSettings): Promise<ChaosResult> {
-  const { root, topology, seed, env = {}, postgresTemplate, print = () => {} } = settings;
+  const { root, topology, seed, env = {}, postgresTemplate, programs, print = () => {} } = settings;
   const dir = mkdtempSync(join(tmpdir(), "toril-chaos-"));
   await using opened = new AsyncDisposableStack();
   opened.defer(() => rmSync(dir, { recursive: true, force: true, maxRetries: 5 }));
   const history = createHistory();
-  const stack = opened.use(await startChaosStack({ root, dir, topology, env, postgresTemplate }));
+  const stack = opened.use(
+    await startChaosStack({ root, dir, topology, env, postgresTemplate, programs }),
+  );
   const { sql } = stack;
   await recordInvalidTransitions(sql);
   print(`${topology}: seed ${seed}, ${stack.processes.size} processes, ${stack.url}`);

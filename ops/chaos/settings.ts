@@ -1,4 +1,5 @@
 import type { TopologyName } from "./topology.ts";
+import type { Programs } from "./stack.ts";
 
 export interface ChaosSettings {
   root: string;
@@ -22,6 +23,7 @@ export interface ChaosSettings {
   env?: Readonly<Record<string, string>>;
   /** Directory of a stopped Postgres whose data the stack starts with, which is faster than initdb. */
   postgresTemplate?: string | undefined;
+  programs?: Programs;
   /** How long requests whose outcome is unknown are repeated after the load. */
   abandonMs: number;
   /** Only these kinds, in this order, each once, and no longer than they take; by default every kind again and again in random order. */

@@ -7,7 +7,7 @@ import { type RestartableProcess, startRestartable, stablePort } from "../dev/re
 import { startCaddy } from "../dev/caddy.ts";
 import { migrateDatabase } from "../dev/stores/migrate-database.ts";
 import { startPostgres } from "../dev/stores/postgres.ts";
-import { startConsumer, startProducer } from "../dev/processes.ts";
+import { type Program, startConsumer, startProducer } from "../dev/processes.ts";
 import { startProxy, type Proxy } from "./proxy.ts";
 import { startTopology, type Topology, type TopologyName } from "./topology.ts";
 
@@ -36,11 +36,18 @@ export interface ChaosStack extends AsyncDisposable {
   readonly processes: ReadonlyMap<string, RestartableProcess>;
 }
 
+/** The programs of the stack, by default those of the sources. */
+export interface Programs {
+  producer: Program | undefined;
+  consumer: Program | undefined;
+}
+
 export interface ChaosStackSettings {
   root: string;
   dir: string;
   topology: TopologyName;
   postgresTemplate?: string | undefined;
+  programs?: Programs | undefined;
   /** Further variables of producers and consumers. */
   env: Readonly<Record<string, string>>;
 }
@@ -82,7 +89,7 @@ export async function startChaosStack(settings: ChaosStackSettings): Promise<Cha
     ...settings.env,
   };
 
-  async function startApp(start: typeof startProducer, kind: string, number: number) {
+  async function startApp(start: typeof startProducer, kind: keyof Programs, number: number) {
     const name = `${kind} ${number}`;
     const port = await stablePort();
     const clockFile = join(dir, `${kind}-${number}.clock`);
@@ -95,7 +102,10 @@ export async function startChaosStack(settings: ChaosStackSettings): Promise<Cha
         ? { BUN_OPTIONS: `--preload=${preload}` }
         : { NODE_OPTIONS: `--import=${preload}` }),
     };
-    const app = await startRestartable(() => start({ root, name, port, env: own, logFile }));
+    const program = settings.programs?.[kind];
+    const app = await startRestartable(() =>
+      start({ root, name, port, env: own, logFile, ...(program && { program }) }),
+    );
     return opening.use(
       Object.assign(app, {
         name,

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 
 import { runChaos } from "../chaos/run.ts";
 import type { TopologyName } from "../chaos/topology.ts";
-import { root } from "./_stack.ts";
+import { findBundled, root } from "./_stack.ts";
 
 /** Shortens the recovery from 15-30 s to 1-2 s. */
 const shortIntervals = {
@@ -46,6 +46,10 @@ test.each(kinds)(
       abandonMs: 1000,
       env: shortIntervals,
       postgresTemplate: process.env["TEST_POSTGRES_TEMPLATE"],
+      programs: {
+        producer: findBundled("bun", "producer/main.js"),
+        consumer: findBundled("node", "consumer/main.js"),
+      },
       kinds,
     });
     const { verification, violations, dump } = result;
