@@ -402,3 +402,42 @@ test("a type that was registered through another producer is processed by worker
     errors: [{ pointer: "/results/0/result" }],
   });
 });
+
+test("a change of a registered type does not end its pending jobs, and each producer knows it when a job is taken or finished", async () => {
+  const scopes = ["types:admin", "jobs:write", "jobs:read", "jobs:work"] as const;
+  const headers = _bearer((await _issue(stores, [...scopes], { tenant: "changing" })).key);
+  const put = async (type: string, kind: string, query = "") => {
+    const data = { type: "object", properties: { value: { type: kind } } };
+    const body = { data, result: { type: kind }, queue: "changing.values" };
+    const { status, text } = await other.request(`/v1/job-types/${type}${query}`, {
+      ..._json(body, headers),
+      method: "PUT",
+    });
+    expect(status, text).toBeOneOf([200, 201]);
+  };
+  const post = async (type: string, value: unknown) => {
+    const { status, body, text } = await other.post({ type, data: { value } }, headers);
+    expect(status, text).toBe(201);
+    return body.id as string;
+  };
+  const [near, far] = [_createWorker(other, headers), _createWorker(producer, headers)];
+  const completed = (result: unknown) => ({ outcome: "completed", result });
+
+  await put("values.first", "string");
+  const id = await post("values.first", "text");
+  await put("values.first", "integer", "?force=true");
+  const [old] = await near.take({ types: ["values.first"] });
+  expect(old).toMatchObject({ id, data: { value: "text" }, attempt: 1 });
+  expect((await near.finish(old!, completed(1))).job).toBe("completed");
+
+  // This producer may not have loaded the second type and the change of the first one yet.
+  await post("values.first", 1);
+  const [first] = await far.take({ queues: ["changing.values"], waitMs: 10_000 });
+  await put("values.second", "boolean");
+  await post("values.second", true);
+  const [second] = await far.take({ queues: ["changing.values"], waitMs: 10_000 });
+  expect(second).toMatchObject({ type: "values.second", data: { value: true } });
+  await put("values.second", "number", "?force=true");
+  expect((await far.finish(second!, completed(0.5))).outcome).toBe("settled");
+  expect((await far.finish(first!, completed("text"))).outcome).toBe("invalid-result");
+});

@@ -58,11 +58,14 @@ export function createSettleEnded(deps: EndingsDeps): Endings {
 
   async function settleOne(queue: string, job: FinishedJob) {
     const { id, generation, tenant, type, event } = job;
+    const read = (jobType: JobType | undefined) =>
+      readEnding(deps, { prefix, queue, bullId: bullId(id, generation), jobType, event });
     const jobType = await findType(tenant, type);
-    return end(
-      job,
-      await readEnding(deps, { prefix, queue, bullId: bullId(id, generation), jobType, event }),
-    );
+    const ending = await read(jobType);
+    if (ending?.error?.name !== invalidResult || !jobType?.isRegistered) return end(job, ending);
+    // The result may fit a version of its type that was registered a moment ago.
+    const isFresh = await deps.jobTypes.refresh();
+    return end(job, isFresh ? await read(await findType(tenant, type)) : ending);
   }
 
   return {
@@ -83,6 +86,7 @@ function sum(numbers: readonly number[]) {
   return numbers.reduce((total, number) => total + number, 0);
 }
 
+const invalidResult = "InvalidResult";
 const utf8 = new TextEncoder();
 
 /** A job's outcome according to BullMQ. */
@@ -171,7 +175,7 @@ function toResult(
   if (jobType === undefined) return { status: "completed", result: text, error: null };
   const parsed = parseResult(jobType, JSON.parse(text));
   if (parsed.status === "ok") return { status: "completed", result: parsed.text, error: null };
-  const error = { name: "InvalidResult", message: parsed.detail };
+  const error = { name: invalidResult, message: parsed.detail };
   return { status: "dead", result: null, error };
 }
 

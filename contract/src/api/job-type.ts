@@ -105,6 +105,8 @@ export type JobType<
   findSecrets: FindSecretFields | undefined;
   sandbox: Sandbox extends undefined ? undefined : SandboxLimits;
   worker: Worker;
+  /** Registered over HTTP, so that processes may know different versions of it for a moment. */
+  isRegistered?: true;
 };
 
 /** Job types of a service. */

@@ -30,6 +30,8 @@ export interface FinishJobsDeps {
   attempts: AttemptOutcomes;
   lostAttempts: LostAttempts;
   findType(job: TakenJob): JobType | undefined;
+  /** Loads the registered types; resolves to false if that failed. */
+  refreshTypes(): Promise<boolean>;
   /** Whether data of jobs in the queue may contain secrets. */
   hasSecrets(queue: string): boolean;
   secretKeys: KeyRing | undefined;
@@ -107,7 +109,7 @@ export function createFinishJobs(deps: FinishJobsDeps): FinishJobs {
     if (report.outcome === "failed") {
       return { job, result: await attempts.fail(started, toFailure(report, scrub?.text)) };
     }
-    const parsed = parseResult(jobType, report.result ?? null);
+    const parsed = await parseReported(job, report.result ?? null);
     if (parsed.status === "invalid") {
       const error = toJobError(toError("InvalidResult", parsed.detail), scrub?.text);
       const errors = fieldErrors(parsed.issues, `/results/${index}/result`);
@@ -116,6 +118,15 @@ export function createFinishJobs(deps: FinishJobsDeps): FinishJobs {
     const { text } = parsed;
     const stored = scrub ? JSON.stringify(scrub.value(JSON.parse(text))) : text;
     return { job, result: await attempts.complete(started, stored) };
+  }
+
+  /** A result may fit a version of its type that was registered a moment ago. */
+  async function parseReported(job: TakenJob, result: unknown) {
+    const jobType = deps.findType(job);
+    const parsed = parseResult(jobType, result);
+    if (parsed.status === "ok" || !jobType?.isRegistered || !(await deps.refreshTypes()))
+      return parsed;
+    return parseResult(deps.findType(job), result);
   }
 
   return async (reports, mayWork) => {

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
 import { z } from "zod";
-import { parseSafely } from "@toril/contract/api/job-data/parse-safely";
+import { parseRecorded } from "@toril/contract/api/job-data/parse-safely";
 import type { JobType } from "@toril/contract/api/job-type";
 import type { LeasedJob } from "@toril/contract/api/worker/take";
 import { encodeLease } from "@toril/contract/engine/jobs/attempt/lease";
@@ -120,7 +120,7 @@ export function createTakeJobs(deps: TakeJobsDeps): TakeJobs {
       const lost = await lostAttempts.count(target.id, target.generation);
       if (lost >= maxLostAttempts) return attempts.failLost(prepared.start, lost);
     }
-    const parsed = parseSafely(prepared.jobType.data, prepared.data);
+    const parsed = parseRecorded(prepared.jobType, prepared.data);
     if (!parsed.success) {
       const detail = z.prettifyError(parsed.error);
       const message = `The data does not match the schema of the job type: ${detail}`;

@@ -83,6 +83,7 @@ export function createWorker(deps: WorkerDeps) {
   });
   const startAttempt = createStartAttempt({
     findType,
+    refreshTypes: jobTypes.refresh,
     ledgerLookup,
     keyRateLimits: createKeyRateLimits({
       redis,
@@ -108,6 +109,7 @@ export function createWorker(deps: WorkerDeps) {
     hold,
     attempts,
     findType,
+    refreshTypes: jobTypes.refresh,
     hasSecrets,
     secretKeys,
     metrics,

@@ -54,6 +54,7 @@ export function createProcessor(
     ...deps,
     attempts,
     findType: ({ name }) => jobTypes.find(name),
+    refreshTypes: jobTypes.refresh,
   });
 
   async function startAttempt(

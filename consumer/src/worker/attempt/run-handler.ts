@@ -1,4 +1,4 @@
-import { parseSafely } from "@toril/contract/api/job-data/parse-safely";
+import { parseRecorded } from "@toril/contract/api/job-data/parse-safely";
 import type { JobType } from "@toril/contract/api/job-type";
 import type { Scrub } from "@toril/contract/engine/secrets/scrub";
 import { z } from "zod";
@@ -20,7 +20,7 @@ export async function runHandler(
   context: HandlerContext,
   scrub?: Scrub,
 ): Promise<HandlerResult> {
-  const parsed = parseSafely(jobType.data, data);
+  const parsed = parseRecorded(jobType, data);
   if (!parsed.success) {
     return {
       status: "failed",

@@ -29,6 +29,7 @@ export function toJobType(type: string, registration: StoredRegistration): JobTy
   return {
     ...definition,
     worker,
+    isRegistered: true,
     ...(secret !== undefined && secret.length > 0 && { findSecrets: createFindSecrets(secret) }),
   };
 }

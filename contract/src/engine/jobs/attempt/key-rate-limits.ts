@@ -1,6 +1,6 @@
 import { jobKey, rateLimitKey } from "../../redis/names.ts";
 import { createScript, type ScriptRedis } from "../../redis/script.ts";
-import { parseSafely } from "../../../api/job-data/parse-safely.ts";
+import { parseRecorded } from "../../../api/job-data/parse-safely.ts";
 import type { JobType, KeyRate } from "../../../api/job-type.ts";
 import type { TakenJob } from "./taken-job.ts";
 
@@ -80,11 +80,12 @@ export function createKeyRateLimits({
   }
 
   return {
-    reserveSlot(queue, { type, rateLimit, data: schema }, job, data) {
+    reserveSlot(queue, jobType, job, data) {
+      const { type, rateLimit } = jobType;
       if (rateLimit === undefined) return undefined;
       const rate = rates.has(type) ? rates.get(type) : rateLimit;
       if (!rate) return undefined;
-      const parsed = parseSafely(schema, data);
+      const parsed = parseRecorded(jobType, data);
       // Data that does not fit the type fails without running the handler.
       if (!parsed.success) return undefined;
       const value = hash(rateLimit.by(parsed.data));

@@ -12,6 +12,8 @@ import type { TakenJob } from "./taken-job.ts";
 
 export interface StartAttemptDeps {
   findType(job: TakenJob): JobType | undefined;
+  /** Loads the registered types; resolves to false if that failed. */
+  refreshTypes(): Promise<boolean>;
   ledgerLookup: LedgerLookup;
   keyRateLimits: KeyRateLimits;
   secretKeys: KeyRing | undefined;
@@ -49,7 +51,7 @@ const unknownKeyDelayMs = 30_000;
 const maxKeyWaits = 3000;
 
 export function createStartAttempt(deps: StartAttemptDeps): StartAttempt {
-  const { findType, ledgerLookup, keyRateLimits, secretKeys, attempts, log } = deps;
+  const { findType, refreshTypes, ledgerLookup, keyRateLimits, secretKeys, attempts, log } = deps;
 
   async function restoreFromLedger(job: TakenJob, id: string) {
     const recorded = await ledgerLookup.loadJob(id);
@@ -82,35 +84,50 @@ export function createStartAttempt(deps: StartAttemptDeps): StartAttempt {
     },
     prepare(queue, job, target) {
       const jobType = findType(job);
-      if (jobType === undefined) {
-        log.warn({ jobId: job.id, type: job.name }, "unknown job type: delayed");
-        return attempts.delay(job, new Date(Date.now() + unknownTypeDelayMs));
-      }
-      const { attempt } = job;
-      const isFirstStart = job.attemptsStarted === 1 && job.attemptsMade === 0;
-      if (isFirstStart && job.hasExpired) {
-        return attempts.expire({ job, target, attempt, scrub: undefined });
-      }
-      const opened = openSecrets(jobType, target.id, job.data, secretKeys);
-      if (opened.status === "unknown-key" && job.attemptsStarted < maxKeyWaits) {
-        log.warn({ jobId: job.id, type: job.name, keyId: opened.keyId }, opened.detail);
-        return attempts.delay(job, new Date(Date.now() + unknownKeyDelayMs));
-      }
-      if (opened.status !== "ok") {
-        const start = { job, target, attempt, scrub: undefined };
-        const error = { name: "NonRetryableError", message: opened.detail };
-        return attempts.fail(start, { error, retry: "never" });
-      }
-      const { data, scrub } = opened;
-      const prepared = { start: { job, target, attempt, scrub }, jobType, data };
-      try {
-        const reservation = keyRateLimits.reserveSlot(queue, jobType, job, data);
-        return reservation === undefined ? prepared : waitForSlot(prepared, reservation);
-      } catch (thrown) {
-        // Code of the project: the other jobs of the queue must not wait for this one.
-        const error = toJobError(thrown, scrub?.text);
-        return attempts.fail(prepared.start, { error, retry: "policy" });
-      }
+      return jobType === undefined
+        ? prepareUnknown(queue, job, target)
+        : prepareKnown(jobType, queue, job, target);
     },
   };
+
+  /** The type may have been registered a moment ago. */
+  async function prepareUnknown(queue: string, job: TakenJob, target: StartedAttempt["target"]) {
+    const jobType = (await refreshTypes()) ? findType(job) : undefined;
+    if (jobType !== undefined) return prepareKnown(jobType, queue, job, target);
+    log.warn({ jobId: job.id, type: job.name }, "unknown job type: delayed");
+    return attempts.delay(job, new Date(Date.now() + unknownTypeDelayMs));
+  }
+
+  function prepareKnown(
+    jobType: JobType,
+    queue: string,
+    job: TakenJob,
+    target: StartedAttempt["target"],
+  ) {
+    const { attempt } = job;
+    const isFirstStart = job.attemptsStarted === 1 && job.attemptsMade === 0;
+    if (isFirstStart && job.hasExpired) {
+      return attempts.expire({ job, target, attempt, scrub: undefined });
+    }
+    const opened = openSecrets(jobType, target.id, job.data, secretKeys);
+    if (opened.status === "unknown-key" && job.attemptsStarted < maxKeyWaits) {
+      log.warn({ jobId: job.id, type: job.name, keyId: opened.keyId }, opened.detail);
+      return attempts.delay(job, new Date(Date.now() + unknownKeyDelayMs));
+    }
+    if (opened.status !== "ok") {
+      const start = { job, target, attempt, scrub: undefined };
+      const error = { name: "NonRetryableError", message: opened.detail };
+      return attempts.fail(start, { error, retry: "never" });
+    }
+    const { data, scrub } = opened;
+    const prepared = { start: { job, target, attempt, scrub }, jobType, data };
+    try {
+      const reservation = keyRateLimits.reserveSlot(queue, jobType, job, data);
+      return reservation === undefined ? prepared : waitForSlot(prepared, reservation);
+    } catch (thrown) {
+      // Code of the project: the other jobs of the queue must not wait for this one.
+      const error = toJobError(thrown, scrub?.text);
+      return attempts.fail(prepared.start, { error, retry: "policy" });
+    }
+  }
 }
