@@ -95,7 +95,8 @@ export async function runImport(
   }
 }
 
-function requireAllRows({ status, counts }: Import, rows: number): void {
+/** Throws unless all rows are accepted and completed. */
+export function requireAllRows({ status, counts }: Import, rows: number): void {
   const { read, accepted, completed } = counts;
   if (status === "done" && read === rows && accepted === rows && completed === rows) return;
   throw new Error(

@@ -7,18 +7,23 @@ import { parseArgs } from "node:util";
 import { runProgram } from "../../ops/dev/run-program.ts";
 import { formatNumber, formatTable } from "../compare/report/format.ts";
 import { type FileName, fileNames, writeDataFile } from "./files.ts";
+import { runCutUpload } from "./run-cut-upload.ts";
 import { type Kill, runImport, type Victim } from "./run-import.ts";
 import { startImportStack } from "./stack.ts";
 
+const clientKills = 3;
+const cutRows = 100_000;
+/** Shares of the file after which the upload is cut. */
+const cuts = [0.2, 0.5, 0.9];
 const usage = `bun run bench:imports [options]
 
   --producers N,N   producers behind Caddy, one stack after another (2,4)
   --consumers N     consumers of each stack (2)
   --parallel N      parts that toril import sends at the same time (8)
   --files NAME,NAME ${fileNames.join(", ")} (all)
+  --cut             first send ${cutRows} rows of flights-200k in one request that is cut ${cuts.length} times and repeated
 `;
 
-const clientKills = 3;
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
 interface Options {
@@ -26,6 +31,7 @@ interface Options {
   consumers: number;
   parallel: number;
   files: FileName[];
+  cut: boolean;
 }
 
 /** Imports each file without disturbance, then while client and producers are killed. Prints a table. */
@@ -38,6 +44,14 @@ async function run(options: Options, signal: AbortSignal): Promise<boolean> {
     try {
       const { consumers, parallel } = options;
       await using stack = await startImportStack({ root, dir, producers, consumers, signal });
+      if (options.cut) {
+        const file = writeDataFile("flights-200k", dir, cutRows);
+        const { imported, acceptedSeconds } = await runCutUpload(stack, file, cuts);
+        const { read, accepted, completed } = imported.counts;
+        console.error(
+          `one request of ${file.rows} rows, cut ${cuts.length} times, ${producers} producers: read ${read} = accepted ${accepted} = done ${completed}, accepted after ${acceptedSeconds.toFixed(1)} s; the ledger reproduces the file`,
+        );
+      }
       for (const name of options.files) {
         const file = writeDataFile(name, dir);
         for (const kills of [[], planKills(producers)]) {
@@ -97,6 +111,7 @@ function parseOptions(args: string[]): Options | undefined {
       consumers: { type: "string", default: "2" },
       parallel: { type: "string", default: "8" },
       files: { type: "string", default: fileNames.join() },
+      cut: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
@@ -105,7 +120,8 @@ function parseOptions(args: string[]): Options | undefined {
     producers: values.producers.split(",").map((text) => toCount("producers", text)),
     consumers: toCount("consumers", values.consumers),
     parallel: toCount("parallel", values.parallel),
-    files: values.files.split(",").map(toFileName),
+    files: values.files.split(",").filter(Boolean).map(toFileName),
+    cut: values.cut,
   };
 }
 
