@@ -18,7 +18,7 @@ async function launch(args: readonly string[]): Promise<void> {
   if (runtime === undefined) {
     const needed =
       args[0] === "consumer"
-        ? `a consumer needs Node ${oldestNode} or newer: install it, or add the package "node" to the project`
+        ? `a consumer needs Node ${oldestNode} or newer: install it, or run "npm install node@${oldestNode}" in the project`
         : `Bun is missing: run "npm rebuild bun", or install Bun`;
     console.error(`toril: ${needed}`);
     process.exitCode = 1;

@@ -104,9 +104,9 @@ function createProject(name: string, packages: readonly string[]): string {
   return folder;
 }
 
-/** Writes the examples of docs/client.md; the first line of each is the name of its file. */
-function writeExamples(folder: string): string[] {
-  const page = readFileSync(join(root, "docs/client.md"), "utf8");
+/** Writes the examples of a page; the first line of each is the path of its file. */
+function writeExamples(folder: string, path: string): string[] {
+  const page = readFileSync(join(root, path), "utf8");
   const examples = page.matchAll(/```ts\n\/\/ (\S+)\n(.*?)```/gs);
   return Array.from(examples, ([, file = "", text = ""]) => {
     writeFileSync(join(folder, file), text);
@@ -172,7 +172,7 @@ test(
     });
     const folder = createProject("examples", ["toril-client", "toril-contract"]);
     await run(folder, [process.execPath, "install", "--ignore-scripts"]);
-    const files = writeExamples(folder);
+    const files = writeExamples(folder, "docs/client.md");
     expect(files).toEqual([
       "send-email.ts",
       "enqueue.ts",
@@ -213,10 +213,11 @@ test.each(Object.keys(managers))(
     const folder = join(dir, `own-jobs-${manager}`);
     await run(root, [process.execPath, "ops/cli/launch.ts", "init", folder, "--packages", dist]);
     await run(folder, managers[manager] as string[]);
+    expect(writeExamples(folder, "docs/your-own-jobs.md")).toContain("toril.config.ts");
     await run(folder, [join(folder, "node_modules/.bin/tsc"), "--checkers", "1"]);
     const launcher = join(folder, "node_modules/toril/dist/cli/launch.js");
     for (const runtime of getRuntimes()) await run(folder, [runtime, launcher, "check"]);
-    expect(await run(folder, ["node", "--test"])).toMatch(/pass 2\n/);
+    expect(await run(folder, ["node", "--test", "test/**/*.test.ts"])).toMatch(/pass 2\n/);
 
     await using dev = await startDev(folder);
     const enqueue = () => run(folder, ["node", "enqueue.ts"], { TORIL_URL: dev.url });

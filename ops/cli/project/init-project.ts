@@ -87,7 +87,8 @@ function renderManifest(name: string, tarballs: Record<string, string>): string 
     engines: { node: ">=24" },
     scripts: {
       dev: "toril dev",
-      test: "node --test",
+      // Without the pattern, an older Node would find no test and report success.
+      test: 'node --test "test/**/*.test.ts"',
       check: "tsc && toril check",
     },
     dependencies: { "@toril/client": client, toril, zod: getVersion("zod") },

@@ -62,7 +62,7 @@ export async function startServices(settings: ServicesSettings): Promise<Service
   if (bun === undefined) throw new UserError("Bun is missing");
   if (node === undefined) {
     throw new UserError(
-      `a consumer needs Node ${oldestNode} or newer: install it, or add the package "node" to the project`,
+      `a consumer needs Node ${oldestNode} or newer: install it, or run "npm install node@${oldestNode}" in the project`,
     );
   }
   await open(startProducer, "producer", bun, settings.port);
