@@ -80,8 +80,11 @@ test("Prometheus scrapes a running stack, and alerts reach the receiver of their
       const hasDurations = slots.some(
         ({ startMs, runMs, commitMs }) => startMs && runMs && commitMs,
       );
-      const peaks = slots.map(({ waiting }) => waiting ?? 0);
-      return (isComplete && hasDurations && Math.max(...peaks) === 300) || undefined;
+      const peak = (name: "waiting" | "oldestWaitingMs") =>
+        Math.max(...slots.map((slot) => slot[name] ?? 0));
+      const hasDead = sum(slots.map((slot) => slot.dead)) > 0;
+      const hasBacklog = peak("waiting") === 300 && peak("oldestWaitingMs") > 1000;
+      return (isComplete && hasDurations && hasDead && hasBacklog) || undefined;
     },
     60_000,
   );

@@ -66,6 +66,18 @@ function hasStatus(page: Page, status: string) {
   return page.getByLabel("Details").locator(".status", { hasText: status }).waitFor();
 }
 
+/** Counts the runs on the timeline of 7 days that are 2.5 hours to the right of a midnight of their time zone. */
+function countRunsAfterMidnight(page: Page) {
+  return page.evaluate<number>(`(() => {
+    const read = (selector) =>
+      [...document.querySelectorAll(selector)].map(({ style }) => Number.parseFloat(style.left));
+    const midnights = read("[aria-label='Time zone Europe/Berlin'] .runs-axis span");
+    const isHalfPastTwo = (at) =>
+      midnights.some((midnight) => Math.abs(((at - midnight) * 7 * 24) / 100 - 2.5) < 0.1);
+    return read("[aria-label='Next runs of nightly'] .run").filter(isHalfPastTwo).length;
+  })()`);
+}
+
 async function enqueueDying() {
   const backoff = { type: "fixed", delay: 100 } as const;
   const data = { message: "fails", failures: 9 };
@@ -273,6 +285,7 @@ test("every page is accessible, complies with its policy, and fits a phone, ligh
   const last = runs.getByRole("option", { selected: true });
   expect(await last.getAttribute("aria-label")).toMatch(/^\d{4}-\d\d-\d\d 02:30 \+0[12]:00$/);
   await page.getByText(await last.getAttribute("aria-label").then(String)).waitFor();
+  expect(await countRunsAfterMidnight(page)).toBeGreaterThan(4);
   await page.getByRole("button", { name: "Create a schedule" }).click();
   await page.getByRole("dialog").waitFor();
   await check("dialog, dark", {});
