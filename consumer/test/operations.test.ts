@@ -80,7 +80,7 @@ async function _count() {
 }
 
 test("cancels all pending jobs of its own tenant, in Redis too", async () => {
-  const placed = await world.accept({ type: "echo", data: { message: "a" } });
+  const accepted = await world.accept({ type: "echo", data: { message: "a" } });
   await _fill(600);
   await _fill(10, "pending", { tenant: "other" });
   await _fill(5, "completed");
@@ -93,7 +93,7 @@ test("cancels all pending jobs of its own tenant, in Redis too", async () => {
     "other pending": 10,
     "default completed": 5,
   });
-  await world.waitUntilRemoved(placed.id);
+  await world.waitUntilRemoved(accepted.id);
 });
 
 test("retries and dispatches dead jobs, and counts those whose key is taken", async () => {

@@ -18,10 +18,10 @@ export function _connect() {
 /** Creates a unique prefix with its helpers. */
 export function _createSite(redis: Redis) {
   const prefix = `test-${crypto.randomUUID()}`;
-  const place = createDispatch(redis, { prefix, script: _script });
+  const dispatch = createDispatch(redis, { prefix, script: _script });
   return {
     prefix,
-    place,
+    dispatch,
     openQueue: (queue: string) =>
       new Queue(bullName(queue), { connection: redis, prefix, skipMetasUpdate: true }),
     snapshot: () => snapshot(redis, prefix),
@@ -32,7 +32,7 @@ export function _createSite(redis: Redis) {
   };
 }
 
-export function _placement(
+export function _dispatchEntry(
   changes: Partial<DispatchEntry> & { n?: number; generation?: number } = {},
 ): DispatchEntry {
   const { n, generation = 0, ...rest } = changes;

@@ -2,7 +2,7 @@ import { afterAll, afterEach, expect, test } from "bun:test";
 import { queueKeys } from "../src/engine/redis/names.ts";
 import { createDispatch } from "../src/engine/redis/dispatch.ts";
 import type { ScriptRedis } from "../src/engine/redis/script.ts";
-import { _connect, _createSite, _placement, _rejection, _script, _uuid } from "./_dispatch.ts";
+import { _connect, _createSite, _dispatchEntry, _rejection, _script, _uuid } from "./_dispatch.ts";
 
 const redis = _connect();
 const site = _createSite(redis);
@@ -86,25 +86,25 @@ test.each([
 ])("%s = %s in a queue's settings: nothing is written", async (field, value) => {
   await redis.hset(keys.meta, field, value);
   const before = await site.snapshot();
-  expect(await _rejection(site.place("q", [_placement()]))).toContain("in meta");
+  expect(await _rejection(site.dispatch("q", [_dispatchEntry()]))).toContain("in meta");
   expect(await site.snapshot()).toEqual(before);
 });
 
 test.each(["", "1", "wait", "repeat:1:2", `${_uuid(1)}"`, `${_uuid(1)}:lock`])(
   "an id that is %p is refused with its whole call",
   async (bullId) => {
-    expect(await _rejection(site.place("q", [_placement(), _placement({ bullId })]))).toStartWith(
-      "TypeError: ",
-    );
+    expect(
+      await _rejection(site.dispatch("q", [_dispatchEntry(), _dispatchEntry({ bullId })])),
+    ).toStartWith("TypeError: ");
     expect(await site.snapshot()).toEqual({});
   },
 );
 
 test("a malformed traceparent is ignored, as W3C asks", async () => {
-  const job = _placement();
-  await site.place("q", [
+  const job = _dispatchEntry();
+  await site.dispatch("q", [
     { ...job, options: { ...job.options, traceparent: '00-"}' } },
-    _placement(),
+    _dispatchEntry(),
   ]);
   const stored = await redis.hget(`${keys.base}${job.bullId}`, "opts");
   expect(JSON.parse(stored!)).toEqual({ attempts: 3, jobId: job.bullId });
@@ -118,12 +118,15 @@ test("no jobs are no call", async () => {
 
 test("a call carries at most 256 jobs and 4 MB of data, in order", async () => {
   const calls: string[][] = [];
-  const place = createDispatch(_recording(calls), _settings);
-  const jobs = Array.from({ length: 600 }, (_, n) => _placement({ n }));
+  const dispatch = createDispatch(_recording(calls), _settings);
+  const jobs = Array.from({ length: 600 }, (_, n) => _dispatchEntry({ n }));
   const large = Array.from({ length: 5 }, (_, n) =>
-    _placement({ n: 1000 + n, data: JSON.stringify("x".repeat(n === 0 ? 5_000_000 : 1_900_000)) }),
+    _dispatchEntry({
+      n: 1000 + n,
+      data: JSON.stringify("x".repeat(n === 0 ? 5_000_000 : 1_900_000)),
+    }),
   );
-  expect(await place("q", [...jobs, ...large])).toBe(605);
+  expect(await dispatch("q", [...jobs, ...large])).toBe(605);
   expect(calls.map(jobsIn)).toEqual([256, 256, 88, 1, 2, 2]);
   expect(await redis.lrange(keys.wait, 0, -1)).toEqual(
     [...jobs, ...large].map((job) => job.bullId).toReversed(),
@@ -134,24 +137,28 @@ test("values shared by consecutive jobs are sent once", async () => {
   const calls: string[][] = [];
   const backoffs = [1000, 1000, 2000].map((delay) => ({ type: "fixed" as const, delay }));
   const jobs = backoffs.map((backoff) =>
-    _placement({ options: { attempts: 3, timestamp: 1, backoff } }),
+    _dispatchEntry({ options: { attempts: 3, timestamp: 1, backoff } }),
   );
-  await createDispatch(_recording(calls), _settings)("q", [...jobs, _placement(), _placement()]);
+  await createDispatch(_recording(calls), _settings)("q", [
+    ...jobs,
+    _dispatchEntry(),
+    _dispatchEntry(),
+  ]);
   expect(runsIn(calls[0]!)).toEqual([2, 1, 2]);
 });
 
 test("dispatching works after SCRIPT FLUSH, many calls at once", async () => {
-  await site.place("q", [_placement()]);
+  await site.dispatch("q", [_dispatchEntry()]);
   await redis.script("FLUSH");
   const created = await Promise.all(
-    Array.from({ length: 20 }, () => site.place("q", [_placement(), _placement()])),
+    Array.from({ length: 20 }, () => site.dispatch("q", [_dispatchEntry(), _dispatchEntry()])),
   );
   expect(created).toEqual(Array.from({ length: 20 }, () => 2));
 });
 
 test("another error than a missing script is the caller's", async () => {
   await redis.set(keys.meta, "not a hash");
-  expect(await _rejection(site.place("q", [_placement()]))).toContain("WRONGTYPE");
+  expect(await _rejection(site.dispatch("q", [_dispatchEntry()]))).toContain("WRONGTYPE");
 });
 
 const _settings = { prefix: site.prefix, script: _script };

@@ -2,7 +2,7 @@ import { afterAll, afterEach, expect, test } from "bun:test";
 import { type Job, type Processor, Worker } from "bullmq";
 import { bullName } from "../src/engine/redis/names.ts";
 import { isRecovered } from "../src/engine/redis/options.ts";
-import { _connect, _createSite, _placement } from "./_dispatch.ts";
+import { _connect, _createSite, _dispatchEntry } from "./_dispatch.ts";
 
 const redis = _connect();
 const site = _createSite(redis);
@@ -46,12 +46,12 @@ function ids(runs: { job: Job }[]) {
 }
 
 test("a stock worker runs plain jobs first in first out, the last in first, then by priority", async () => {
-  const plain = [_placement(), _placement()];
-  const last = _placement({ options: { attempts: 1, timestamp: time, lifo: true } });
+  const plain = [_dispatchEntry(), _dispatchEntry()];
+  const last = _dispatchEntry({ options: { attempts: 1, timestamp: time, lifo: true } });
   const [low, high, low2] = [9, 1, 9].map((priority) =>
-    _placement({ options: { attempts: 1, timestamp: time, priority } }),
+    _dispatchEntry({ options: { attempts: 1, timestamp: time, priority } }),
   );
-  await site.place("q", [low!, plain[0]!, high!, low2!, plain[1]!, last]);
+  await site.dispatch("q", [low!, plain[0]!, high!, low2!, plain[1]!, last]);
   const order = [last, ...plain, high!, low!, low2!];
   expect(ids(await work("q", 6))).toEqual(order.map((job) => job.bullId));
 });
@@ -63,32 +63,32 @@ test("a stock worker that already waits is woken for plain, prioritized and dela
     prefix: site.prefix,
   });
   await worker.waitUntilReady();
-  const placed: string[] = [];
+  const dispatched: string[] = [];
   for (const options of [{}, { priority: 3 }, { delayMs: 20 }, {}]) {
-    const job = _placement({ options: { attempts: 1, timestamp: Date.now(), ...options } });
+    const job = _dispatchEntry({ options: { attempts: 1, timestamp: Date.now(), ...options } });
     const completed = Promise.withResolvers<void>();
     worker.once("completed", () => completed.resolve());
-    await site.place("q", [job]);
+    await site.dispatch("q", [job]);
     await completed.promise;
-    placed.push(job.bullId);
+    dispatched.push(job.bullId);
   }
   await worker.close();
-  expect(seen).toEqual(placed);
+  expect(seen).toEqual(dispatched);
 });
 
 test("a stock worker runs delayed jobs in the order in which they are due", async () => {
   const jobs = [30, 10, 20, 10].map((delayMs) =>
-    _placement({ options: { attempts: 1, timestamp: Date.now(), delayMs } }),
+    _dispatchEntry({ options: { attempts: 1, timestamp: Date.now(), delayMs } }),
   );
-  await site.place("q", jobs);
+  await site.dispatch("q", jobs);
   const order = [1, 3, 2, 0].map((at) => jobs[at]!.bullId);
   expect(ids(await work("q", 4))).toEqual(order);
 });
 
 test("a stock worker retries a failing job as often as its options say, and fails it then", async () => {
   const backoff = { type: "exponential", delay: 5 } as const;
-  const job = _placement({ options: { attempts: 3, timestamp: time, backoff } });
-  await site.place("q", [job]);
+  const job = _dispatchEntry({ options: { attempts: 3, timestamp: time, backoff } });
+  await site.dispatch("q", [job]);
   const runs = await work("q", 1, () => Promise.reject(new Error("no")));
   expect(runs.map(({ attempt }) => attempt)).toEqual([1, 2, 3]);
   const queue = site.openQueue("q");
@@ -96,16 +96,16 @@ test("a stock worker retries a failing job as often as its options say, and fail
   await queue.close();
 });
 
-test("a stock worker sees data, options, mark and trace of a placed job", async () => {
+test("a stock worker sees data, options, mark and trace of a dispatched job", async () => {
   const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
   const backoff = { type: "fixed", delay: 7, jitter: 0.5 } as const;
-  const marked = _placement({
+  const marked = _dispatchEntry({
     type: "row.import",
     data: '{"row":1,"text":"日本 🐂"}',
     options: { attempts: 4, timestamp: time, backoff, recovered: true, traceparent },
   });
-  const unmarked = _placement();
-  await site.place("q", [marked, unmarked]);
+  const unmarked = _dispatchEntry();
+  await site.dispatch("q", [marked, unmarked]);
   const [first, second] = (await work("q", 2)).map(({ job }) => job);
   expect(first).toMatchObject({
     id: marked.bullId,
@@ -118,11 +118,11 @@ test("a stock worker sees data, options, mark and trace of a placed job", async 
   expect(isRecovered(second!.opts)).toBe(false);
 });
 
-test("BullMQ's own getters list placed jobs in their states", async () => {
+test("BullMQ's own getters list dispatched jobs in their states", async () => {
   const [plain, delayed, prioritized] = [{}, { delayMs: 60_000 }, { priority: 1 }].map((options) =>
-    _placement({ options: { attempts: 1, timestamp: time, ...options } }),
+    _dispatchEntry({ options: { attempts: 1, timestamp: time, ...options } }),
   );
-  await site.place("q", [plain!, delayed!, prioritized!]);
+  await site.dispatch("q", [plain!, delayed!, prioritized!]);
   const queue = site.openQueue("q");
   expect(await queue.getJobCounts("waiting", "delayed", "prioritized", "active", "failed")).toEqual(
     {
@@ -146,11 +146,11 @@ test("BullMQ's own getters list placed jobs in their states", async () => {
   await queue.close();
 });
 
-test("BullMQ's own calls remove, promote and retry placed jobs", async () => {
+test("BullMQ's own calls remove, promote and retry dispatched jobs", async () => {
   const [removed, promoted] = [{}, { delayMs: 60_000 }].map((options) =>
-    _placement({ options: { attempts: 1, timestamp: time, ...options } }),
+    _dispatchEntry({ options: { attempts: 1, timestamp: time, ...options } }),
   );
-  await site.place("q", [removed!, promoted!]);
+  await site.dispatch("q", [removed!, promoted!]);
   const queue = site.openQueue("q");
   await queue.remove(removed!.bullId);
   await (await queue.getJob(promoted!.bullId))!.promote();

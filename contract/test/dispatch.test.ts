@@ -3,18 +3,18 @@ import type { JobsOptions, Queue } from "bullmq";
 import * as fc from "fast-check";
 import type { DispatchEntry } from "../src/engine/redis/dispatch.ts";
 import type { DispatchOptions } from "../src/engine/redis/options.ts";
-import { _connect, _createSite, _placement } from "./_dispatch.ts";
+import { _connect, _createSite, _dispatchEntry } from "./_dispatch.ts";
 
 const time = 1_700_000_000_000;
 const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
 const redis = _connect();
 const added = _createSite(redis);
-const placed = _createSite(redis);
+const dispatched = _createSite(redis);
 
 afterEach(async () => {
   setSystemTime();
-  await Promise.all([added.clear(), placed.clear()]);
+  await Promise.all([added.clear(), dispatched.clear()]);
 });
 afterAll(() => redis.quit());
 
@@ -35,21 +35,21 @@ async function add(queue: Queue, { bullId, type, data, options }: DispatchEntry)
 
 interface Sequence {
   prepare?: (queue: Queue, base: string) => Promise<unknown>;
-  /** Each element is one call of `place`. */
+  /** Each element is one call of `dispatch`. */
   calls: DispatchEntry[][];
 }
 
 async function runBoth({ prepare, calls }: Sequence) {
-  const queues = [added.openQueue("q"), placed.openQueue("q")] as const;
-  for (const [at, site] of [added, placed].entries()) {
+  const queues = [added.openQueue("q"), dispatched.openQueue("q")] as const;
+  for (const [at, site] of [added, dispatched].entries()) {
     await prepare?.(queues[at]!, `${site.prefix}:{q}:`);
   }
   for (const jobs of calls) {
     for (const job of jobs) await add(queues[0], job);
     setSystemTime();
-    await placed.place("q", jobs);
+    await dispatched.dispatch("q", jobs);
   }
-  const snapshots = await Promise.all([added.snapshot(), placed.snapshot()]);
+  const snapshots = await Promise.all([added.snapshot(), dispatched.snapshot()]);
   await Promise.all(queues.map((queue) => queue.close()));
   return snapshots;
 }
@@ -60,7 +60,7 @@ async function expectSame(sequence: Sequence) {
 }
 
 function job(options: Partial<DispatchOptions> = {}, rest: Partial<DispatchEntry> = {}) {
-  return _placement({ ...rest, options: { attempts: 3, timestamp: time, ...options } });
+  return _dispatchEntry({ ...rest, options: { attempts: 3, timestamp: time, ...options } });
 }
 
 const kinds: Record<string, Partial<DispatchOptions>> = {
@@ -157,10 +157,10 @@ test("an existing id is not changed and is reported, within a call and between c
 
 test("dispatching the same jobs again changes nothing but events and the id counter", async () => {
   const jobs = Object.values(kinds).map((options) => job(options));
-  expect(await placed.place("q", jobs)).toBe(jobs.length);
-  const { "{q}:id": _, "{q}:events": __, ...before } = withoutColon(await placed.snapshot());
-  expect(await placed.place("q", jobs)).toBe(0);
-  const { "{q}:id": ___, "{q}:events": ____, ...after } = withoutColon(await placed.snapshot());
+  expect(await dispatched.dispatch("q", jobs)).toBe(jobs.length);
+  const { "{q}:id": _, "{q}:events": __, ...before } = withoutColon(await dispatched.snapshot());
+  expect(await dispatched.dispatch("q", jobs)).toBe(0);
+  const { "{q}:id": ___, "{q}:events": ____, ...after } = withoutColon(await dispatched.snapshot());
   expect(after).toEqual(before);
 });
 
@@ -265,7 +265,7 @@ const anyJob = fc
       { requiredKeys: ["attempts", "timestamp"] },
     ),
   })
-  .map(_placement);
+  .map(_dispatchEntry);
 
 const anyState = fc.record({
   isPaused: fc.boolean(),
@@ -290,7 +290,7 @@ test("any sequence of calls results in the same Redis data as BullMQ's add", asy
           calls,
         });
       })
-      .afterEach(() => Promise.all([added.clear(), placed.clear()])),
+      .afterEach(() => Promise.all([added.clear(), dispatched.clear()])),
     { numRuns: 60 },
   );
 });

@@ -2,7 +2,7 @@ import { afterAll, afterEach, expect, setSystemTime, test } from "bun:test";
 import type { Job, Queue } from "bullmq";
 import type { DispatchOptions } from "../src/engine/redis/options.ts";
 import { createMove, type Movement, moveScriptUrl } from "../src/engine/redis/move.ts";
-import { _connect, _createSite, _placement } from "./_dispatch.ts";
+import { _connect, _createSite, _dispatchEntry } from "./_dispatch.ts";
 
 const time = 1_700_000_000_000;
 const minute = 60_000;
@@ -62,12 +62,12 @@ async function runBoth(
 ) {
   setSystemTime(time);
   const jobs = [1, 2, 3].map((n) =>
-    _placement({ n, options: { attempts: 3, timestamp: time, ...kinds[kind] } }),
+    _dispatchEntry({ n, options: { attempts: 3, timestamp: time, ...kinds[kind] } }),
   );
   const queues = [theirs.openQueue("q"), ours.openQueue("q")] as const;
   for (const [at, site] of [theirs, ours].entries()) {
     await prepare(queues[at]!);
-    await site.place("q", jobs);
+    await site.dispatch("q", jobs);
   }
   const { bullId } = jobs[1]!;
   const job: Job | undefined = await queues[0].getJob(bullId);
@@ -117,12 +117,12 @@ test.each(["waits", "waits in front", "has a priority"])(
     await ours.clear();
     setSystemTime(time);
     const options = { attempts: 3, timestamp: time, ...kinds[kind] };
-    const jobs = [1, 3].map((n) => _placement({ n, options }));
-    const delayed = _placement({ n: 2, options: { ...options, delayMs: 2 * minute } });
-    await ours.place("q", [...jobs, delayed]);
-    const placed = await ours.snapshot();
-    expect(snapshots[1][":{q}:delayed"]).toEqual(placed[":{q}:delayed"]);
-    expect(snapshots[1][":{q}:wait"]).toEqual(placed[":{q}:wait"]);
-    expect(snapshots[1][":{q}:prioritized"]?.type).toBe(placed[":{q}:prioritized"]?.type);
+    const jobs = [1, 3].map((n) => _dispatchEntry({ n, options }));
+    const delayed = _dispatchEntry({ n: 2, options: { ...options, delayMs: 2 * minute } });
+    await ours.dispatch("q", [...jobs, delayed]);
+    const dispatched = await ours.snapshot();
+    expect(snapshots[1][":{q}:delayed"]).toEqual(dispatched[":{q}:delayed"]);
+    expect(snapshots[1][":{q}:wait"]).toEqual(dispatched[":{q}:wait"]);
+    expect(snapshots[1][":{q}:prioritized"]?.type).toBe(dispatched[":{q}:prioritized"]?.type);
   },
 );

@@ -7,7 +7,7 @@ import {
   settingsScriptUrl,
 } from "../src/engine/queues/queue-settings.ts";
 import type { QueueSettings } from "../src/api/queue.ts";
-import { _connect, _createSite, _placement } from "./_dispatch.ts";
+import { _connect, _createSite, _dispatchEntry } from "./_dispatch.ts";
 
 const script = await Bun.file(settingsScriptUrl).text();
 const redis = _connect();
@@ -50,9 +50,9 @@ test.each(loads)(
   "pausing and resuming %s results in the same Redis data as BullMQ",
   async (_, options) => {
     const jobs = options.map((more, n) =>
-      _placement({ n, options: { attempts: 1, timestamp: 1_700_000_000_000, ...more } }),
+      _dispatchEntry({ n, options: { attempts: 1, timestamp: 1_700_000_000_000, ...more } }),
     );
-    for (const site of [bullmq, toril]) if (jobs.length > 0) await site.place("q", jobs);
+    for (const site of [bullmq, toril]) if (jobs.length > 0) await site.dispatch("q", jobs);
     await queue.pause();
     await apply({ ...free, paused: true });
     await _expectSame();

@@ -3,7 +3,7 @@ import { Queue, Worker } from "bullmq";
 import { bullName, jobKey } from "../src/engine/redis/names.ts";
 import type { DispatchOptions } from "../src/engine/redis/options.ts";
 import { readQueueSizes } from "../src/engine/queues/queue-sizes.ts";
-import { _connect, _createSite, _placement, _rejection } from "./_dispatch.ts";
+import { _connect, _createSite, _dispatchEntry, _rejection } from "./_dispatch.ts";
 
 const redis = _connect();
 const site = _createSite(redis);
@@ -14,11 +14,11 @@ afterAll(() => redis.quit());
 
 const read = () => readQueueSizes(redis, site.prefix, ["q"], () => now);
 
-async function place(...all: Partial<DispatchOptions>[]) {
+async function dispatch(...all: Partial<DispatchOptions>[]) {
   const jobs = all.map((options) =>
-    _placement({ options: { attempts: 1, timestamp: now, ...options } }),
+    _dispatchEntry({ options: { attempts: 1, timestamp: now, ...options } }),
   );
-  await site.place("q", jobs);
+  await site.dispatch("q", jobs);
   return jobs;
 }
 
@@ -28,7 +28,7 @@ test("an unused queue is empty", async () => {
 });
 
 test("the counts are BullMQ's own", async () => {
-  await place({}, {}, {}, { delayMs: 60_000 }, { priority: 2 }, { priority: 3 });
+  await dispatch({}, {}, {}, { delayMs: 60_000 }, { priority: 2 }, { priority: 3 });
   const worker = new Worker(bullName("q"), null, {
     connection: redis,
     prefix: site.prefix,
@@ -52,7 +52,7 @@ test("the counts are BullMQ's own", async () => {
 });
 
 test("the oldest is the one that is next, counted from when it was due", async () => {
-  const [first] = await place({ timestamp: now - 9000, delayMs: 0 }, { timestamp: now - 3000 });
+  const [first] = await dispatch({ timestamp: now - 9000, delayMs: 0 }, { timestamp: now - 3000 });
   expect((await read())[0]!.oldestMs).toBe(9000);
   await redis.hset(jobKey(site.prefix, "q", first!.bullId), "opts", '{"delay":4000}');
   expect((await read())[0]!.oldestMs).toBe(5000);
@@ -61,12 +61,12 @@ test("the oldest is the one that is next, counted from when it was due", async (
 });
 
 test("without others, the first of the prioritized is next", async () => {
-  await place({ timestamp: now - 5000, priority: 2 }, { timestamp: now - 8000, priority: 9 });
+  await dispatch({ timestamp: now - 5000, priority: 2 }, { timestamp: now - 8000, priority: 9 });
   expect((await read())[0]!.oldestMs).toBe(5000);
 });
 
 test("a job whose hash was lost or overwritten has no age", async () => {
-  const [job] = await place({ timestamp: now - 5000 });
+  const [job] = await dispatch({ timestamp: now - 5000 });
   const key = jobKey(site.prefix, "q", job!.bullId);
   await redis.hset(key, "opts", "{");
   expect((await read())[0]!.oldestMs).toBe(5000);

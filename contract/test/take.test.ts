@@ -9,7 +9,7 @@ import {
   type TakeReply,
   takeScriptUrl,
 } from "../src/engine/redis/take.ts";
-import { _connect, _createSite, _placement, _rejection } from "./_dispatch.ts";
+import { _connect, _createSite, _dispatchEntry, _rejection } from "./_dispatch.ts";
 
 const time = 1_700_000_000_000;
 const minute = 60_000;
@@ -153,7 +153,7 @@ function withoutNeedlessMarker<Value>(snapshot: Record<string, Value>) {
 
 function jobs(count: number, options: Partial<DispatchOptions> = {}, from = 0) {
   return Array.from({ length: count }, (_, n) =>
-    _placement({ n: from + n, options: { attempts: 3, timestamp: time, ...options } }),
+    _dispatchEntry({ n: from + n, options: { attempts: 3, timestamp: time, ...options } }),
   );
 }
 
@@ -181,7 +181,7 @@ for (const state of Object.keys(queueStates)) {
     async (kind) => {
       await expectSame(async (site, worker, queue) => {
         await queueStates[state]!(site, queue);
-        await site.place("q", jobs(6, kinds[kind]));
+        await site.dispatch("q", jobs(6, kinds[kind]));
         setSystemTime(time + 10);
         const first = await worker({ limit: 4, finished: [], token: "a" });
         setSystemTime(time + 20);
@@ -200,7 +200,7 @@ test.each([2, 6, 7])(
   async (max) => {
     await expectSame(
       async (site, worker) => {
-        await site.place("q", [...jobs(4), ...jobs(2, { priority: 1 }, 4)]);
+        await site.dispatch("q", [...jobs(4), ...jobs(2, { priority: 1 }, 4)]);
         // A job that only fails does not count.
         await redis.hset(`${site.prefix}:{q}:${jobs(2)[1]!.bullId}`, "defa", "too many stalls");
         const first = await worker({ limit: 3, finished: [], token: "a" });
@@ -218,7 +218,7 @@ test("a queue's rate limit replaces the worker's, and a manual limit without a r
     await expectSame(async (site, worker, queue) => {
       if (limiter) await queue.setGlobalRateLimit(2, minute);
       else await queue.rateLimit(long);
-      await site.place("q", jobs(4));
+      await site.dispatch("q", jobs(4));
       return worker({ limit: 3, finished: [], token: "a" });
     }, limiter);
     await Promise.all([sites.theirs.clear(), sites.ours.clear()]);
@@ -238,13 +238,13 @@ test("texts of every length are taken as they were dispatched, and more jobs tha
   const texts = [0, 1, 15, 31, 32, 255, 256, 65_535, 65_536, ...Array<number>(10).fill(3)].map(
     (length) => "é".repeat(length),
   );
-  const placed = texts.map((text, n) =>
-    _placement({ n, type: `t${text.slice(0, 300)}`, data: JSON.stringify(text) }),
+  const dispatched = texts.map((text, n) =>
+    _dispatchEntry({ n, type: `t${text.slice(0, 300)}`, data: JSON.stringify(text) }),
   );
-  await sites.ours.place("q", placed);
+  await sites.ours.dispatch("q", dispatched);
   const { jobs: taken } = await take({ limit: 64, finished: [], token: "a" });
   expect(taken.map(({ id, name, data }) => [id, name, data])).toEqual(
-    placed.map(({ bullId, type, data }) => [bullId, type, data]),
+    dispatched.map(({ bullId, type, data }) => [bullId, type, data]),
   );
   expect(taken[0]).toMatchObject({
     attemptsMade: 0,
@@ -269,7 +269,7 @@ test.each(Object.keys(losses))(
   "a job %s, and the others of its call, end as by BullMQ",
   async (loss) => {
     await expectSame(async (site, worker) => {
-      await site.place("q", jobs(4));
+      await site.dispatch("q", jobs(4));
       const taken = await worker({ limit: 3, finished: [], token: "a" });
       await losses[loss]!(`${site.prefix}:{q}:`, taken.jobs[1]!.id);
       const next = await worker({ limit: 2, finished: taken.jobs, token: "b" });
@@ -290,7 +290,7 @@ test.each([{}, { priority: 5 }])(
   async (options) => {
     const worker = openOurs(undefined);
     const { marker } = queueKeys(sites.ours.prefix, "q");
-    await sites.ours.place("q", jobs(3, options));
+    await sites.ours.dispatch("q", jobs(3, options));
     // As a waiting worker does.
     expect(await redis.zpopmin(marker)).toEqual(["0", "0"]);
     await worker({ limit: 2, finished: [], token: "a" });
@@ -314,7 +314,7 @@ test.each(Object.keys(special))(
   async (kind) => {
     const worker = openOurs(undefined);
     const base = queueKeys(sites.ours.prefix, "q").base;
-    await sites.ours.place("q", jobs(3));
+    await sites.ours.dispatch("q", jobs(3));
     const taken = await worker({ limit: 3, finished: [], token: "a" });
     const { id } = taken.jobs[1]!;
     await special[kind]!(base, id);
@@ -341,7 +341,7 @@ test.each([
     limiter: undefined,
     returnValue,
   });
-  await sites.ours.place("q", jobs(3));
+  await sites.ours.dispatch("q", jobs(3));
   const taken = await take({ limit: 1, finished: [], token: "a" });
   await redis.hset(queueKeys(sites.ours.prefix, "q").meta, field, value);
   const next = await take({ limit: 2, finished: taken.jobs, token: "b" });
@@ -351,7 +351,7 @@ test.each([
 
 test("a meta key that is not a hash is an error, and nothing is written", async () => {
   const worker = openOurs(undefined);
-  await sites.ours.place("q", jobs(2));
+  await sites.ours.dispatch("q", jobs(2));
   const taken = await worker({ limit: 1, finished: [], token: "a" });
   await redis.set(queueKeys(sites.ours.prefix, "q").meta, "text");
   const before = withoutSeconds(await sites.ours.snapshot());
@@ -397,7 +397,7 @@ test("any sequence of calls results in the same Redis data as BullMQ", async () 
               const added = add.flatMap((kind, at) =>
                 jobs(1, { ...kind, timestamp: now }, 10 * n + at),
               );
-              await site.place("q", added);
+              await site.dispatch("q", added);
               if (loss !== undefined && held[0]) {
                 await losses[loss]!(`${site.prefix}:{q}:`, held[0].id);
               }

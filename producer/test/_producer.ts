@@ -52,8 +52,8 @@ export async function _openStores() {
         select (select count(*)::int from jobs) as jobs,
                (select count(*)::int from idempotency_keys) as keys,
                (select count(*)::int from imports) as imports`;
-      const placed = (await keys()).filter((key) => /:[0-9a-f]{8}-[-0-9a-f]{27}$/.test(key));
-      return { ...row!, placed: placed.length };
+      const dispatched = (await keys()).filter((key) => /:[0-9a-f]{8}-[-0-9a-f]{27}$/.test(key));
+      return { ...row!, dispatched: dispatched.length };
     },
     async clear() {
       // A truncate takes 25 ms of CPU time. Like a truncate, the lock waits for transactions that still write.
@@ -72,7 +72,7 @@ export async function _openStores() {
   };
 }
 
-export const _nothing = { jobs: 0, keys: 0, imports: 0, placed: 0 };
+export const _nothing = { jobs: 0, keys: 0, imports: 0, dispatched: 0 };
 
 export type _Stores = Awaited<ReturnType<typeof _openStores>>;
 

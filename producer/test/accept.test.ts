@@ -24,7 +24,7 @@ test("a bulk request accepts up to 10,000 entries", async () => {
     { created: 10_000, duplicate: 0, rejected: 0 },
   ]);
   expect(answer.body.results.at(-1).index).toBe(9999);
-  expect(await stores.count()).toMatchObject({ jobs: 10_000, placed: 10_000 });
+  expect(await stores.count()).toMatchObject({ jobs: 10_000, dispatched: 10_000 });
 });
 
 test("a bulk request without entries is refused", async () => {
@@ -75,7 +75,7 @@ test("a partial bulk stores the valid entries and reports the invalid ones by in
     "urn:toril:problem:job-type-not-found",
     "urn:toril:problem:data-too-large",
   ]);
-  expect(await stores.count()).toMatchObject({ jobs: 3, placed: 3 });
+  expect(await stores.count()).toMatchObject({ jobs: 3, dispatched: 3 });
 });
 
 test("NDJSON has one job per line, and an invalid line is one rejected entry", async () => {
@@ -93,7 +93,7 @@ test("NDJSON has one job per line, and an invalid line is one rejected entry", a
   ).toEqual(["urn:toril:problem:invalid-json", "urn:toril:problem:unstorable-json"]);
   _expectProblem(await ndjson(text), "invalid-bulk");
   expect((await ndjson(line)).status).toBe(201);
-  expect(await stores.count()).toMatchObject({ jobs: 3, placed: 3 });
+  expect(await stores.count()).toMatchObject({ jobs: 3, dispatched: 3 });
 });
 
 test("with atomicity=all a duplicate is not an error", async () => {
@@ -212,7 +212,7 @@ test("a hundred concurrent requests create a hundred jobs", async () => {
     Array.from({ length: 100 }, (_, n) => producer.post(_echo(`${n}`))),
   );
   expect(new Set(answers.map(({ body }) => body.id)).size).toBe(100);
-  expect(await stores.count()).toMatchObject({ jobs: 100, placed: 100 });
+  expect(await stores.count()).toMatchObject({ jobs: 100, dispatched: 100 });
 });
 
 test("the typed client enqueues, and throws problems", async () => {

@@ -157,7 +157,7 @@ test("a CSV that is invalid after its first chunk leaves a failed import with th
   const made = await producer.client.getImport(row!.id);
   expect(made).toMatchObject({ status: "failed", counts: { read: 1200, accepted: 1200 } });
   expect(made.errors.map(({ line }) => line)).toEqual([1202]);
-  expect(await stores.count()).toMatchObject({ jobs: 1200, placed: 1200 });
+  expect(await stores.count()).toMatchObject({ jobs: 1200, dispatched: 1200 });
 });
 
 test("invalid rows are reported with their line and skipped", async () => {

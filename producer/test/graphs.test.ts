@@ -22,7 +22,7 @@ test("a graph is recorded as a whole, and only jobs without children are dispatc
   expect([answer.status, answer.body.jobs]).toEqual([201, 5]);
   const { id } = answer.body;
   expect(answer.headers.get("location")).toBe(`/v1/jobs/${id}`);
-  expect(await stores.count()).toMatchObject({ jobs: 5, placed: 3 });
+  expect(await stores.count()).toMatchObject({ jobs: 5, dispatched: 3 });
 
   const none = { completed: 0, dead: 0, cancelled: 0, expired: 0 };
   const root = await producer.client.getJob(id);

@@ -52,7 +52,7 @@ test("an Idempotency-Key with another body or address is refused", async () => {
   ]) {
     _expectProblem(answer, "idempotency-key-reused");
   }
-  expect(await stores.count()).toMatchObject({ jobs: 1, keys: 1, placed: 1 });
+  expect(await stores.count()).toMatchObject({ jobs: 1, keys: 1, dispatched: 1 });
 });
 
 test("a refused request does not use its Idempotency-Key", async () => {
@@ -71,7 +71,7 @@ test("a repeated request gets the original response byte for byte from any produ
   }
   await settle(first.body.id);
   expectReplay(await one.post(_echo("a", { delayMs: 60_000, key: "k" }), headers), first);
-  expect(await stores.count()).toMatchObject({ jobs: 1, placed: 1 });
+  expect(await stores.count()).toMatchObject({ jobs: 1, dispatched: 1 });
 });
 
 test("the replay of a duplicate is the duplicate, even after its job has ended", async () => {
@@ -100,7 +100,7 @@ test("a bulk response is replayed as a whole", async () => {
     await one.bulk([_echo("c")], "?atomicity=partial", headers),
     "idempotency-key-reused",
   );
-  expect(await stores.count()).toMatchObject({ jobs: 2, placed: 2 });
+  expect(await stores.count()).toMatchObject({ jobs: 2, dispatched: 2 });
 });
 
 test("the response of a bulk with only rejected entries is replayed", async () => {
@@ -120,7 +120,7 @@ test("two concurrent identical requests create one job, fifty times", async () =
     const replays = answers.filter(({ headers }) => headers.has("idempotency-replayed"));
     expect(replays.length).toBe(3);
   }
-  expect(await stores.count()).toMatchObject({ jobs: 50, keys: 50, placed: 50 });
+  expect(await stores.count()).toMatchObject({ jobs: 50, keys: 50, dispatched: 50 });
 });
 
 test("two concurrent identical bulks create one set of jobs", async () => {
@@ -132,7 +132,7 @@ test("two concurrent identical bulks create one set of jobs", async () => {
     expect(answers.map(({ status }) => status)).toEqual([201, 201]);
     expect(answers[0]!.text).toBe(answers[1]!.text);
   }
-  expect(await stores.count()).toMatchObject({ jobs: 11, keys: 10, placed: 11 });
+  expect(await stores.count()).toMatchObject({ jobs: 11, keys: 10, dispatched: 11 });
 });
 
 test("of two concurrent bodies with one Idempotency-Key one is accepted", async () => {
@@ -183,7 +183,7 @@ test("a key returns the pending job until the job has ended", async () => {
   const anew = await one.post(_echo("c", { key: "k" }));
   expect(anew.status).toBe(201);
   expect(anew.body.id).not.toBe(first.body.id);
-  expect(await stores.count()).toMatchObject({ jobs: 3, placed: 3 });
+  expect(await stores.count()).toMatchObject({ jobs: 3, dispatched: 3 });
 });
 
 test("one key sent concurrently to two producers creates one job, fifty times", async () => {
@@ -194,7 +194,7 @@ test("one key sent concurrently to two producers creates one job, fifty times", 
     expect(answers.map(({ status }) => `${status}`).toSorted()).toEqual(["200", "200", "201"]);
     expect(new Set(answers.map(({ body }) => body.id)).size).toBe(1);
   }
-  expect(await stores.count()).toMatchObject({ jobs: 50, placed: 50 });
+  expect(await stores.count()).toMatchObject({ jobs: 50, dispatched: 50 });
 });
 
 test("keys in opposite order on two producers do not deadlock", async () => {
@@ -206,5 +206,5 @@ test("keys in opposite order on two producers do not deadlock", async () => {
   expect([up.status, down.status]).toEqual([201, 201]);
   expect(up.body.counts.created + down.body.counts.created).toBe(100);
   expect(up.body.counts.duplicate + down.body.counts.duplicate).toBe(100);
-  expect(await stores.count()).toMatchObject({ jobs: 100, placed: 100 });
+  expect(await stores.count()).toMatchObject({ jobs: 100, dispatched: 100 });
 });

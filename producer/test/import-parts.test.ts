@@ -95,7 +95,7 @@ test("a repeated part changes nothing twice, and other content is refused", asyn
   const again = await _put(id, 1, "a\n1\n2\n", { producer: other });
   expect([again.status, again.body]).toEqual([200, first.body]);
   _expectProblem(await _put(id, 1, "a\n1\n3\n"), "import-part-exists");
-  expect(await stores.count()).toMatchObject({ jobs: 2, placed: 2 });
+  expect(await stores.count()).toMatchObject({ jobs: 2, dispatched: 2 });
 });
 
 test("the client compresses parts, whose digest is that of the bytes sent, and sends none twice", async () => {

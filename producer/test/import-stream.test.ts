@@ -58,7 +58,7 @@ test.each([
     expect(made.counts.read).toBe(made.counts.accepted);
     expect(await stores.count()).toMatchObject({ jobs: made.counts.accepted });
     // The last chunk may still be on its way to Redis.
-    await _until(async () => (await stores.count()).placed === made.counts.accepted);
+    await _until(async () => (await stores.count()).dispatched === made.counts.accepted);
     expect(producer.lines.filter((line) => Number(line["level"]) >= 40)).toEqual([]);
   },
 );

@@ -86,7 +86,7 @@ test.each([
   const answers = await Promise.all(posts);
   _expectProblem(answers[17]!, "unstorable-json");
   expect(answers.filter(({ status }) => status === 201).length).toBe(39);
-  expect(await stores.count()).toMatchObject({ jobs: 39, placed: 39 });
+  expect(await stores.count()).toMatchObject({ jobs: 39, dispatched: 39 });
 });
 
 test("a bulk reports the entry that Postgres refuses", async () => {
@@ -102,14 +102,14 @@ test("a bulk reports the entry that Postgres refuses", async () => {
     { created: 2, duplicate: 0, rejected: 2 },
   ]);
   expect((await producer.bulk(entries, "?atomicity=partial", headers)).text).toBe(partial.text);
-  expect(await stores.count()).toMatchObject({ jobs: 2, placed: 2 });
+  expect(await stores.count()).toMatchObject({ jobs: 2, dispatched: 2 });
 });
 
 test("an import reports the line of a row that Postgres refuses", async () => {
   const answer = await producer.csv("message\na\npoison\nb\n", "?type=echo");
   expect(answer.body.counts).toMatchObject({ read: 3, accepted: 2, rejected: 1 });
   expect(answer.body.errors.map(({ line }: { line: number }) => line)).toEqual([3]);
-  expect(await stores.count()).toMatchObject({ jobs: 2, placed: 2 });
+  expect(await stores.count()).toMatchObject({ jobs: 2, dispatched: 2 });
 });
 
 test.each([
@@ -132,7 +132,7 @@ test.each([
     await cut;
     expect([answer.status, answer.body.outcome]).toEqual([201, "created"]);
     expect(answer.headers.get("idempotency-replayed")).toBeNull();
-    expect(await stores.count()).toMatchObject({ jobs: 1, placed: 1 });
+    expect(await stores.count()).toMatchObject({ jobs: 1, dispatched: 1 });
     expect((await producer.client.getJob(answer.body.id)).createdAt).toBe(answer.body.createdAt);
     const again = await producer.post(_echo("a", options), headers);
     if ("Idempotency-Key" in headers) expect(again.text).toBe(answer.text);
@@ -155,7 +155,7 @@ test("a transaction whose connection breaks is repeated from its beginning", asy
   await held.release();
   await cut;
   expect((await waiting).status).toBe(201);
-  expect(await stores.count()).toMatchObject({ jobs: 1, keys: 1, placed: 1 });
+  expect(await stores.count()).toMatchObject({ jobs: 1, keys: 1, dispatched: 1 });
 });
 
 test("when the reply to the COMMIT of a bulk is lost, its jobs are accepted and dispatched once", async () => {
@@ -170,7 +170,7 @@ test("when the reply to the COMMIT of a bulk is lost, its jobs are accepted and 
     { created: 2, duplicate: 1, rejected: 0 },
   ]);
   expect(answer.headers.get("idempotency-replayed")).toBeNull();
-  expect(await stores.count()).toMatchObject({ jobs: 3, placed: 3 });
+  expect(await stores.count()).toMatchObject({ jobs: 3, dispatched: 3 });
   expect((await producer.bulk(entries, "", headers)).text).toBe(answer.text);
 });
 
@@ -182,7 +182,7 @@ test("when the reply to the insert of a bulk without keys is lost, its jobs are 
     201,
     { created: 2, duplicate: 0, rejected: 0 },
   ]);
-  expect(await stores.count()).toMatchObject({ jobs: 2, placed: 2 });
+  expect(await stores.count()).toMatchObject({ jobs: 2, dispatched: 2 });
 });
 
 test("when the reply to the COMMIT of a chunk is lost, its rows are counted once", async () => {
@@ -191,7 +191,7 @@ test("when the reply to the COMMIT of a chunk is lost, its rows are counted once
   await cut;
   expect([answer.status, answer.body.status]).toEqual([201, "running"]);
   expect(answer.body.counts).toMatchObject({ read: 600, accepted: 600, duplicate: 0 });
-  expect(await stores.count()).toMatchObject({ jobs: 600, placed: 600 });
+  expect(await stores.count()).toMatchObject({ jobs: 600, dispatched: 600 });
 });
 
 test("a batch that was chosen as the deadlock victim is repeated", async () => {
@@ -270,7 +270,7 @@ test("a key that stays locked fails only its own entry", async () => {
   _expectProblem(await keyed, "at-capacity");
   await held.release();
   await impatient.close();
-  expect(await stores.count()).toMatchObject({ jobs: 29, keys: 0, placed: 29 });
+  expect(await stores.count()).toMatchObject({ jobs: 29, keys: 0, dispatched: 29 });
 });
 
 test("a locked table is not reported as an Idempotency-Key in use", async () => {

@@ -38,7 +38,7 @@ afterAll(async () => {
 const _patch = (body: unknown, name = "default") =>
   producer.request(`/v1/queues/${name}`, { ..._json(body), method: "PATCH" });
 
-async function _placed(more: object = {}) {
+async function _enqueue(more: object = {}) {
   const answer = await producer.post(_echo("hello", more));
   expect(answer.status).toBe(201);
   return answer.body.id as string;
@@ -77,11 +77,11 @@ const _getStatus = async (id: string) =>
   (await stores.sql`select status, error from jobs where id = ${id}`)[0];
 
 test("a queue shows the counts of its jobs", async () => {
-  const failing = await _placed({ attempts: 1 });
-  const running = await _placed();
-  await _placed();
-  await _placed({ delayMs: 60_000 });
-  await _placed({ priority: 3 });
+  const failing = await _enqueue({ attempts: 1 });
+  const running = await _enqueue();
+  await _enqueue();
+  await _enqueue({ delayMs: 60_000 });
+  await _enqueue({ priority: 3 });
   expect(await _take({ fails: true })).toBe(failing);
   expect(await _take()).toBe(running);
 
@@ -94,7 +94,7 @@ test("a queue shows the counts of its jobs", async () => {
 });
 
 test("rates are computed from the samples of the last minute, which all producers share", async () => {
-  const jobs = await Promise.all([1, 2, 3, 4, 5, 6].map(() => _placed()));
+  const jobs = await Promise.all([1, 2, 3, 4, 5, 6].map(() => _enqueue()));
   const key = samplesKey(stores.prefix, "default");
   const [seconds] = await stores.redis.time();
   const at = (Number(seconds) - 30) * 1000;
@@ -113,7 +113,7 @@ test("rates are computed from the samples of the last minute, which all producer
 });
 
 test("samples from before a flush of Redis are ignored", async () => {
-  await _placed();
+  await _enqueue();
   const key = samplesKey(stores.prefix, "default");
   await stores.redis.del(key);
   await stores.redis.hset(key, "99", `${Date.now() - 30_000}:5000:10`);
@@ -175,7 +175,7 @@ test("pause and resume are those of BullMQ", async () => {
     rateLimit: null,
   });
   expect(await queue.isPaused()).toBe(true);
-  const id = await _placed();
+  const id = await _enqueue();
   expect(await _take()).toBeUndefined();
   expect(await producer.client.getQueue("default")).toMatchObject({
     paused: true,
@@ -225,14 +225,14 @@ test("an unknown queue is not found", async () => {
 });
 
 test("draining cancels waiting jobs, not active or delayed ones", async () => {
-  const running = await _placed();
+  const running = await _enqueue();
   await _take();
   const waiting = [
-    await _placed(),
-    await _placed({ priority: 2 }),
-    await _placed({ order: "lifo" }),
+    await _enqueue(),
+    await _enqueue({ priority: 2 }),
+    await _enqueue({ order: "lifo" }),
   ];
-  const delayed = await _placed({ delayMs: 60_000 });
+  const delayed = await _enqueue({ delayMs: 60_000 });
 
   expect(await _drainAll()).toBe(3);
   for (const id of waiting) {
@@ -256,7 +256,7 @@ test("draining cancels waiting jobs, not active or delayed ones", async () => {
 test("draining in batches includes undispatched jobs and counts for imports", async () => {
   const requests = Array.from({ length: 2500 }, () => _echo());
   await producer.bulk(requests);
-  const lost = await _placed();
+  const lost = await _enqueue();
   await stores.redis.del(jobKey(stores.prefix, "default", lost));
   await stores.redis.lrem(queueKeys(stores.prefix, "default").wait, 0, lost);
   await stores.sql`update jobs set created_at = now() - interval '1 minute'`;
@@ -274,7 +274,7 @@ test("draining in batches includes undispatched jobs and counts for imports", as
 
 test("cleaning removes old failed jobs from Redis, but not those that are pending in Postgres", async () => {
   const { failed } = queueKeys(stores.prefix, "default");
-  const [old, young, unsettled] = [await _placed(), await _placed(), await _placed()];
+  const [old, young, unsettled] = [await _enqueue(), await _enqueue(), await _enqueue()];
   for (const [id, age] of [
     [old, 60_000],
     [young, 0],

@@ -76,7 +76,7 @@ test.each(["refuse", "freeze"] as const)(
     }
     expect((await producer.post(_echo("b", { key: "k" }))).status).toBe(200);
     if (fault === "freeze") expect(proxy.heldBytes - held).toBeLessThan(1000);
-    expect(await stores.count()).toMatchObject({ jobs: 5, placed: 0 });
+    expect(await stores.count()).toMatchObject({ jobs: 5, dispatched: 0 });
     expect(await producer.metric("toril_undispatched_jobs")).toBe(5);
     const seen = await producer.client.getJob(first.body.id, { signal: deadline });
     expect([seen.status, seen.state]).toEqual(["pending", null]);
@@ -102,7 +102,7 @@ test("without Redis jobs are recorded up to MAX_UNDISPATCHED_JOBS", async () => 
   ]) {
     _expectProblem(answer, "at-capacity");
   }
-  expect(await stores.count()).toMatchObject({ jobs: 2, placed: 0 });
+  expect(await stores.count()).toMatchObject({ jobs: 2, dispatched: 0 });
   proxy.pass();
   await _until(async () => (await strict.post(_echo("d"))).status === 201);
   await strict.close();

@@ -31,7 +31,7 @@ afterAll(async () => {
 });
 
 const replacing = { key: "k", keyPolicy: { type: "replace" } };
-const _placed = (id: string) => stores.redis.exists(jobKey(stores.prefix, "default", id));
+const _isDispatched = (id: string) => stores.redis.exists(jobKey(stores.prefix, "default", id));
 const _row = async (id: string) => (await stores.sql`select * from jobs where id = ${id}`)[0];
 const _pending = () => stores.sql<{ id: string }[]>`select id from jobs where status = 'pending'`;
 
@@ -50,7 +50,7 @@ describe("keyPolicy replace", () => {
       status: "cancelled",
       error: { name: "Replaced" },
     });
-    expect([await _placed(first.id), await _placed(body.id)]).toEqual([0, 1]);
+    expect([await _isDispatched(first.id), await _isDispatched(body.id)]).toEqual([0, 1]);
     expect((await _pending()).map(({ id }) => id)).toEqual([body.id]);
   });
 
@@ -62,7 +62,7 @@ describe("keyPolicy replace", () => {
 
     expect([status, body.outcome, body.id]).toEqual([200, "duplicate", first.id]);
     expect(body.replaced).toBeUndefined();
-    expect(await _placed(first.id)).toBe(1);
+    expect(await _isDispatched(first.id)).toBe(1);
   });
 
   test("creates a job if none is pending, independent of other keys and types", async () => {
@@ -115,7 +115,7 @@ describe("keyPolicy replace", () => {
     const rows = await stores.sql<{ id: string; status: string }[]>`select id, status from jobs`;
     expect(new Set(rows.map(({ id }) => id))).toEqual(created);
     expect(rows.filter(({ status }) => status === "cancelled")).toHaveLength(created.size - 1);
-    expect(await stores.count()).toMatchObject({ placed: 1 });
+    expect(await stores.count()).toMatchObject({ dispatched: 1 });
     const replaced = answers.flatMap(({ body }) => body.replaced ?? []);
     expect(new Set(replaced)).toEqual(created.difference(new Set(pending.map(({ id }) => id))));
   });

@@ -182,7 +182,7 @@ test.each([
     );
     expect(await stores.count()).toMatchObject({
       jobs: 2400,
-      placed: 2400 - ran.length,
+      dispatched: 2400 - ran.length,
       imports: 1,
       keys: 1,
     });
@@ -203,7 +203,7 @@ test("20,000 rows that were cut in the middle and are sent again are recorded an
   const [found] = await stores.sql`
     select count(*)::int as jobs, count(distinct data->'values'->>'n')::int as rows, max((data->>'row')::int) as last from jobs`;
   expect(found).toEqual({ jobs: 20_000, rows: 20_000, last: 20_000 });
-  expect(await stores.count()).toMatchObject({ placed: 20_000, imports: 1 });
+  expect(await stores.count()).toMatchObject({ dispatched: 20_000, imports: 1 });
 });
 
 test("a file sent again with other rows is refused, and the original may still resume", async () => {

@@ -343,11 +343,11 @@ describe("a secret in the job of a schedule", () => {
     expect(row!["text"]).not.toContain("swordfish");
 
     const { id } = await producer.client.runSchedule("feed");
-    const placed = JSON.parse(
+    const dispatched = JSON.parse(
       (await stores.redis.hget(jobKey(stores.prefix, "feeds", id), "data"))!,
     );
-    expect(placed.authorization).toMatch(/^sealed:1:2026a:/);
-    expect(row!["text"]).not.toContain(placed.authorization);
+    expect(dispatched.authorization).toMatch(/^sealed:1:2026a:/);
+    expect(row!["text"]).not.toContain(dispatched.authorization);
   });
 
   test("cannot be replaced by its redacted form", async () => {

@@ -41,8 +41,8 @@ const _open = { type: "feed.fetch", data: { url: "http://feed.example/" } };
 /** Returns the data of a job, the same in both stores. */
 async function _storedData(id: string) {
   const [row] = await stores.sql`select data from jobs where id = ${id}`;
-  const placed = await stores.redis.hget(jobKey(stores.prefix, "feeds", id), "data");
-  expect(JSON.parse(placed!)).toEqual(row?.["data"]);
+  const dispatched = await stores.redis.hget(jobKey(stores.prefix, "feeds", id), "data");
+  expect(JSON.parse(dispatched!)).toEqual(row?.["data"]);
   return row?.["data"] as { url: string; authorization: string };
 }
 

@@ -112,8 +112,8 @@ export function timeLedger(ledger: Ledger, onWrite: (ms: number) => void): Ledge
   };
 }
 
-export function timeDispatch(place: Dispatch, onDispatched: (ms: number) => void): Dispatch {
-  return (queue, jobs) => timed(() => place(queue, jobs), onDispatched);
+export function timeDispatch(dispatch: Dispatch, onDispatched: (ms: number) => void): Dispatch {
+  return (queue, jobs) => timed(() => dispatch(queue, jobs), onDispatched);
 }
 
 /** Failures count too: slow ones are what one looks for. */
