@@ -1,12 +1,12 @@
-import { client } from "../app/api.ts";
-import { navigate, to } from "../app/router.ts";
-import { useServiceDocument } from "../app/service-document.ts";
-import { useCan, useSession } from "../app/session.tsx";
-import { Action } from "../ui/action.tsx";
-import { Code, Copy } from "../ui/code.tsx";
-import { Card } from "../ui/layout.tsx";
-import sample from "../../../ops/examples/products.csv" with { type: "text" };
-import { toCurl } from "./job-actions.tsx";
+import { client } from "../../app/api.ts";
+import { navigate, to } from "../../app/router.ts";
+import { useServiceDocument } from "../../app/service-document.ts";
+import { useCan, useSession } from "../../app/session.tsx";
+import { Action } from "../../ui/action.tsx";
+import { Code, Copy } from "../../ui/code.tsx";
+import { Card } from "../../ui/layout.tsx";
+import sample from "../../../../ops/examples/products.csv" with { type: "text" };
+import { toCurl } from "../jobs/job-actions.tsx";
 
 const ownType = `export const sendEmail = defineJob({
   type: "email.send",

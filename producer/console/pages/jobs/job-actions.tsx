@@ -1,11 +1,11 @@
 import { useState } from "preact/hooks";
 import type { JobDetail } from "@toril/client";
-import { client } from "../app/api.ts";
-import { useCan } from "../app/session.tsx";
-import { Action } from "../ui/action.tsx";
-import { Code, Copy } from "../ui/code.tsx";
-import { Dialog } from "../ui/dialog.tsx";
-import { Text } from "../ui/fields.tsx";
+import { client } from "../../app/api.ts";
+import { useCan } from "../../app/session.tsx";
+import { Action } from "../../ui/action.tsx";
+import { Code, Copy } from "../../ui/code.tsx";
+import { Dialog } from "../../ui/dialog.tsx";
+import { Text } from "../../ui/fields.tsx";
 
 /** The actions that the status of the job and the caller's key permit. */
 export function JobActions({ job, onChange }: { job: JobDetail; onChange(): void }) {

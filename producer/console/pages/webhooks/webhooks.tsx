@@ -1,13 +1,13 @@
 import { useState } from "preact/hooks";
 import type { Webhook } from "@toril/client";
-import { client } from "../app/api.ts";
-import { to } from "../app/router.ts";
-import { IfCan } from "../app/session.tsx";
-import { Action } from "../ui/action.tsx";
-import { Empty, Loaded, PageHead, Table } from "../ui/layout.tsx";
-import { Pager, usePages } from "../ui/pager.tsx";
-import { Status } from "../ui/status.tsx";
-import { Time } from "../ui/time.tsx";
+import { client } from "../../app/api.ts";
+import { to } from "../../app/router.ts";
+import { IfCan } from "../../app/session.tsx";
+import { Action } from "../../ui/action.tsx";
+import { Empty, Loaded, PageHead, Table } from "../../ui/layout.tsx";
+import { Pager, usePages } from "../../ui/pager.tsx";
+import { Status } from "../../ui/status.tsx";
+import { Time } from "../../ui/time.tsx";
 import { WebhookDialog, WebhookSecret } from "./webhook-dialog.tsx";
 
 /** The webhooks of the tenant. */

@@ -1,12 +1,12 @@
 import type { Job, ListJobsQuery } from "@toril/client";
-import { client } from "../app/api.ts";
-import { setQuery, to, usePlace } from "../app/router.ts";
-import { useServiceDocument } from "../app/service-document.ts";
-import { useCan } from "../app/session.tsx";
-import { Empty, Loaded, PageHead, Table } from "../ui/layout.tsx";
-import { Pager, usePages } from "../ui/pager.tsx";
-import { Status } from "../ui/status.tsx";
-import { Time } from "../ui/time.tsx";
+import { client } from "../../app/api.ts";
+import { setQuery, to, usePlace } from "../../app/router.ts";
+import { useServiceDocument } from "../../app/service-document.ts";
+import { useCan } from "../../app/session.tsx";
+import { Empty, Loaded, PageHead, Table } from "../../ui/layout.tsx";
+import { Pager, usePages } from "../../ui/pager.tsx";
+import { Status } from "../../ui/status.tsx";
+import { Time } from "../../ui/time.tsx";
 import { JobFilters } from "./job-filters.tsx";
 
 const filterNames = [

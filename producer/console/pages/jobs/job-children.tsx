@@ -1,10 +1,10 @@
 import type { ChildCounts } from "@toril/client";
-import { client } from "../app/api.ts";
-import { to } from "../app/router.ts";
-import { Card, Loaded, Table } from "../ui/layout.tsx";
-import { formatCount } from "../ui/numbers.ts";
-import { Pager, usePages } from "../ui/pager.tsx";
-import { Status } from "../ui/status.tsx";
+import { client } from "../../app/api.ts";
+import { to } from "../../app/router.ts";
+import { Card, Loaded, Table } from "../../ui/layout.tsx";
+import { formatCount } from "../../ui/numbers.ts";
+import { Pager, usePages } from "../../ui/pager.tsx";
+import { Status } from "../../ui/status.tsx";
 
 const statuses = ["pending", "completed", "dead", "cancelled", "expired"] as const;
 

@@ -1,8 +1,8 @@
 import { useState } from "preact/hooks";
-import { navigate, setQuery, to } from "../app/router.ts";
-import type { ServiceDocument } from "../app/service-document.ts";
-import { Select, Text } from "../ui/fields.tsx";
-import { TimeField } from "../ui/time-field.tsx";
+import { navigate, setQuery, to } from "../../app/router.ts";
+import type { ServiceDocument } from "../../app/service-document.ts";
+import { Select, Text } from "../../ui/fields.tsx";
+import { TimeField } from "../../ui/time-field.tsx";
 
 const statuses = ["pending", "completed", "dead", "cancelled", "expired"];
 const states = ["waiting", "delayed", "prioritized", "active"];

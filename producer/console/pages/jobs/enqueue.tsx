@@ -1,13 +1,13 @@
 import { useEffect, useState } from "preact/hooks";
-import { client } from "../app/api.ts";
-import { navigate, setQuery, to, usePlace } from "../app/router.ts";
-import { type ServiceDocument, useServiceDocument } from "../app/service-document.ts";
-import { useCan, useSession } from "../app/session.tsx";
-import { Action } from "../ui/action.tsx";
-import { Code, Copy } from "../ui/code.tsx";
-import { Select, Text } from "../ui/fields.tsx";
-import { Card, Empty, Loaded, PageHead } from "../ui/layout.tsx";
-import { SchemaForm } from "../ui/schema-form.tsx";
+import { client } from "../../app/api.ts";
+import { navigate, setQuery, to, usePlace } from "../../app/router.ts";
+import { type ServiceDocument, useServiceDocument } from "../../app/service-document.ts";
+import { useCan, useSession } from "../../app/session.tsx";
+import { Action } from "../../ui/action.tsx";
+import { Code, Copy } from "../../ui/code.tsx";
+import { Select, Text } from "../../ui/fields.tsx";
+import { Card, Empty, Loaded, PageHead } from "../../ui/layout.tsx";
+import { SchemaForm } from "../../ui/schema-form.tsx";
 import { toCurl } from "./job-actions.tsx";
 
 /** Enqueues a job with a form that is generated from the type's schema. */

@@ -1,11 +1,11 @@
 import { useState } from "preact/hooks";
 import type { Webhook } from "@toril/client";
-import { client } from "../app/api.ts";
-import { Action } from "../ui/action.tsx";
-import { CheckList } from "../ui/check-list.tsx";
-import { Dialog } from "../ui/dialog.tsx";
-import { Text } from "../ui/fields.tsx";
-import { SecretDialog } from "../ui/secret-dialog.tsx";
+import { client } from "../../app/api.ts";
+import { Action } from "../../ui/action.tsx";
+import { CheckList } from "../../ui/check-list.tsx";
+import { Dialog } from "../../ui/dialog.tsx";
+import { Text } from "../../ui/fields.tsx";
+import { SecretDialog } from "../../ui/secret-dialog.tsx";
 
 type Event = Webhook["events"][number];
 

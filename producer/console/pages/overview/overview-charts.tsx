@@ -1,11 +1,11 @@
 import type { Overview, OverviewHistory } from "@toril/client";
-import { client } from "../app/api.ts";
-import { setQuery, usePlace } from "../app/router.ts";
-import { useQuery } from "../app/use-query.ts";
-import { Chart } from "../ui/chart.tsx";
-import { Loaded } from "../ui/layout.tsx";
-import { formatCompact, formatRate } from "../ui/numbers.ts";
-import { formatDuration } from "../ui/durations.ts";
+import { client } from "../../app/api.ts";
+import { setQuery, usePlace } from "../../app/router.ts";
+import { useQuery } from "../../app/use-query.ts";
+import { Chart } from "../../ui/chart.tsx";
+import { Loaded } from "../../ui/layout.tsx";
+import { formatCompact, formatRate } from "../../ui/numbers.ts";
+import { formatDuration } from "../../ui/durations.ts";
 
 const refreshMs = 15_000;
 const ranges = ["6h", "24h", "7d"] as const satisfies OverviewHistory["range"][];

@@ -1,6 +1,6 @@
 import type { JobDetail } from "@toril/client";
-import { formatDuration } from "../ui/durations.ts";
-import { formatTime } from "../ui/time.tsx";
+import { formatDuration } from "../../ui/durations.ts";
+import { formatTime } from "../../ui/time.tsx";
 
 interface Step {
   at: string | null;

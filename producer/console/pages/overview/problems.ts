@@ -1,6 +1,6 @@
 import type { DeadLetterSummary, Overview } from "@toril/client";
-import { formatBytes, plural } from "../ui/numbers.ts";
-import { formatDuration } from "../ui/durations.ts";
+import { formatBytes, plural } from "../../ui/numbers.ts";
+import { formatDuration } from "../../ui/durations.ts";
 
 /** A problem of the service, in words. */
 export interface Problem {

@@ -1,15 +1,15 @@
 import type { Webhook, WebhookDelivery } from "@toril/client";
-import { client } from "../app/api.ts";
-import type { PageProps } from "../app/page-props.ts";
-import { to } from "../app/router.ts";
-import { IfCan } from "../app/session.tsx";
-import { useQuery } from "../app/use-query.ts";
-import { Action } from "../ui/action.tsx";
-import { Empty, Loaded, PageHead, Table } from "../ui/layout.tsx";
-import { Pager, usePages } from "../ui/pager.tsx";
-import { Status } from "../ui/status.tsx";
-import { formatDuration } from "../ui/durations.ts";
-import { Time } from "../ui/time.tsx";
+import { client } from "../../app/api.ts";
+import type { PageProps } from "../../app/page-props.ts";
+import { to } from "../../app/router.ts";
+import { IfCan } from "../../app/session.tsx";
+import { useQuery } from "../../app/use-query.ts";
+import { Action } from "../../ui/action.tsx";
+import { Empty, Loaded, PageHead, Table } from "../../ui/layout.tsx";
+import { Pager, usePages } from "../../ui/pager.tsx";
+import { Status } from "../../ui/status.tsx";
+import { formatDuration } from "../../ui/durations.ts";
+import { Time } from "../../ui/time.tsx";
 import { WebhookActions } from "./webhook-actions.tsx";
 
 /** The deliveries of one webhook, newest first. */

@@ -1,7 +1,7 @@
-import { client } from "../app/api.ts";
-import { to } from "../app/router.ts";
-import { useCan } from "../app/session.tsx";
-import { Action } from "../ui/action.tsx";
+import { client } from "../../app/api.ts";
+import { to } from "../../app/router.ts";
+import { useCan } from "../../app/session.tsx";
+import { Action } from "../../ui/action.tsx";
 import type { Problem } from "./problems.ts";
 
 export interface ProblemListProps {

@@ -1,12 +1,12 @@
 import { useState } from "preact/hooks";
 import type { Webhook } from "@toril/client";
-import { client } from "../app/api.ts";
-import { navigate, to } from "../app/router.ts";
-import { Action } from "../ui/action.tsx";
-import { Confirm } from "../ui/confirm.tsx";
-import { Dialog } from "../ui/dialog.tsx";
-import { Select, Text } from "../ui/fields.tsx";
-import { plural } from "../ui/numbers.ts";
+import { client } from "../../app/api.ts";
+import { navigate, to } from "../../app/router.ts";
+import { Action } from "../../ui/action.tsx";
+import { Confirm } from "../../ui/confirm.tsx";
+import { Dialog } from "../../ui/dialog.tsx";
+import { Select, Text } from "../../ui/fields.tsx";
+import { plural } from "../../ui/numbers.ts";
 import { WebhookDialog, WebhookSecret } from "./webhook-dialog.tsx";
 
 export interface WebhookActionsProps {
