@@ -43,13 +43,14 @@ async function injectFaults(options: ChaosOptions, report: string, signal: Abort
 
 async function runMeasurements(
   root: string,
-  { phaseSeconds }: ChaosOptions,
+  { phaseSeconds, misbehaviour: only }: ChaosOptions,
   report: string,
   signal: AbortSignal,
 ) {
   const phaseMs = phaseSeconds * 1000;
-  const isolation = await measureIsolation({ root, phaseMs, print: console.log, signal });
+  const isolation = await measureIsolation({ root, phaseMs, only, print: console.log, signal });
   signal.throwIfAborted();
+  if (only !== undefined) return true;
   const overload = await measureOverload({ root, phaseMs, print: console.log });
   const sections = [
     ["isolation", renderIsolation(isolation)],

@@ -11,6 +11,8 @@ export interface ChaosOptions {
   backlog: number;
   kinds: readonly string[] | undefined;
   isIsolation: boolean;
+  /** Part of the names of the misbehaviours to measure. */
+  misbehaviour: string | undefined;
   phaseSeconds: number;
   report: string | undefined;
 }
@@ -24,6 +26,7 @@ export const chaosUsage = `usage: bun run chaos -- [options]
   --backlog N       approximate number of pending jobs (10000)
   --faults KINDS    list of faults, each injected once; ends after the last one
   --isolation       measure isolation of a quiet tenant and overload instead of injecting faults
+  --misbehaviour T  measure only isolation from misbehaviours whose name contains T, and print the result
   --phase N         seconds per isolation measurement (15)
   --report FILE     report whose sections are replaced (ops/chaos/report.md); "" for none
 `;
@@ -42,6 +45,7 @@ export function parseChaosOptions(args: readonly string[]): ChaosOptions | undef
         faults: { type: "string" },
         phase: { type: "string", default: "15" },
         isolation: { type: "boolean", default: false },
+        misbehaviour: { type: "string" },
         report: { type: "string" },
         help: { type: "boolean", default: false },
       },
@@ -60,7 +64,8 @@ export function parseChaosOptions(args: readonly string[]): ChaosOptions | undef
       seed: parsePositive("--seed", values.seed),
       backlog: parsePositive("--backlog", values.backlog),
       kinds: values.faults?.split(",").map((kind) => kind.trim()),
-      isIsolation: values.isolation,
+      isIsolation: values.isolation || values.misbehaviour !== undefined,
+      misbehaviour: values.misbehaviour,
       phaseSeconds: parsePositive("--phase", values.phase),
       report: values.report,
     };

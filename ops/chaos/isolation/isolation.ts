@@ -24,8 +24,8 @@ export interface IsolationSettings {
   root: string;
   /** How long each misbehaviour is measured. */
   phaseMs: number;
-  /** Names of misbehaviours; all by default. */
-  only?: readonly string[];
+  /** Part of the names of the misbehaviours to measure; all by default. */
+  only?: string | undefined;
   print?(text: string): void;
   signal?: AbortSignal;
 }
@@ -42,6 +42,8 @@ export interface Measurement {
   runs: number;
   expectedRuns: number;
   latestMs: number;
+  /** Jobs that schedules of the other tenant enqueued. */
+  otherRunsPerSecond: number;
   producerMb: number;
   consumerMb: number;
   /** Responses to the misbehaving tenant. */
@@ -93,7 +95,7 @@ export async function measureIsolation(settings: IsolationSettings): Promise<Mea
   const results = [await measure(stack, send, { name: "no other tenant", phaseMs })];
   print(describe(results[0]));
   for (const one of misbehaviours) {
-    if (signal?.aborted || (only !== undefined && !only.includes(one.name))) continue;
+    if (signal?.aborted || (only !== undefined && !one.name.includes(only))) continue;
     await one.prepare?.(preparation);
     const target = { url, key: noisy, feedUrl: `http://127.0.0.1:${feedServer.port}/feed.xml` };
     const child = await startMisbehaving(dir, one, target);
@@ -101,13 +103,18 @@ export async function measureIsolation(settings: IsolationSettings): Promise<Mea
     await sleep(1000);
     const measured = await measure(stack, send, { name: one.name, phaseMs });
     await child.stop();
-    measured.answers = readFileSync(child.logFile, "utf8").trim().split("\n").at(-1) ?? "";
+    const answers = readFileSync(child.logFile, "utf8").trim().split("\n").at(-1) ?? "";
+    measured.answers = [answers, describeRuns(measured)].filter(Boolean).join("; ");
     results.push(measured);
     print(describe(measured));
     await one.clean?.(preparation);
     await waitUntilQuiet(sql);
   }
   return results;
+}
+
+function describeRuns({ otherRunsPerSecond }: Measurement): string {
+  return otherRunsPerSecond === 0 ? "" : `${otherRunsPerSecond.toFixed(0)} schedule runs/s`;
 }
 
 function describe(measured: Measurement | undefined): string {
@@ -178,6 +185,9 @@ async function measure(
     }
   }
   await Promise.all(posts);
+  const [other] = await sql<[{ runsPerSecond: number }]>`
+    select count(*) / extract(epoch from clock_timestamp() - ${since})::float8 as "runsPerSecond"
+    from jobs where tenant = ${noisyTenant} and schedule is not null and created_at >= ${since}`;
   const schedules = await readRuns(sql, since);
   const [ledger] = await sql<[{ settledP99Ms: number | null }]>`
     select percentile_cont(0.99) within group (order by extract(epoch from settled_at - created_at) * 1000)
@@ -192,6 +202,7 @@ async function measure(
     p99Ms: latencies[Math.floor(latencies.length * 0.99)] ?? Number.NaN,
     settledP99Ms: ledger.settledP99Ms ?? Number.NaN,
     ...schedules,
+    otherRunsPerSecond: other.runsPerSecond,
     producerMb: memory.producers,
     consumerMb: memory.consumers,
     answers: "",
