@@ -303,6 +303,27 @@ test("schedules of other tenants run among the first although a tenant has thous
   expect(made).toEqual({ jobs: 1502 });
 });
 
+test("schedules run while another consumer has locked a whole batch of older ones", async () => {
+  await _due("first", { overlap: "queue" }, { agoMs: 5000 });
+  await _multiply("first", 499);
+  const scheduledFor = await _due("free");
+  await using held = await world.sql.reserve().then((sql) => ({
+    sql,
+    async [Symbol.asyncDispose]() {
+      await sql`rollback`;
+      sql.release();
+    },
+  }));
+  await held.sql`begin`;
+  expect(await held.sql`select from schedules where name <> 'free' for update`).toHaveLength(500);
+  await using _ = await _startConsumer(world, idle);
+
+  expect((await _ran("free", scheduledFor)).run).toMatchObject({ outcome: "created" });
+
+  const [{ count }] = await world.sql<[{ count: number }]>`select count(*)::int from jobs`;
+  expect(count).toBe(1);
+});
+
 test("a run beyond the quotas of the schedule's API key is recorded as deferred, and runs later", async () => {
   await world.sql`
     insert into api_keys (id, tenant, name, scopes, quotas, hash, revision)

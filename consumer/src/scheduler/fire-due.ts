@@ -38,6 +38,8 @@ export interface Batch {
 
 export const emptyBatch = (): Batch => ({ rows: [], plans: [], cancelled: [], release() {} });
 
+/** Schedules per transaction: a commit costs as much as some 50 inserts, but a larger batch delays its schedules. */
+export const batchSize = 500;
 /** A batch stops taking schedules at this size of their definitions or after this time. */
 const maxBytes = 4_000_000;
 const maxPlanMs = 100;
@@ -48,6 +50,7 @@ const replacedError = { name: "Replaced", message: "The schedule was due again."
 
 /**
  * Advances due schedules and inserts their jobs, in the given transaction. Schedules beyond the batch limits stay due.
+ * @param names may be more than a batch, because other consumers may have locked the first ones
  * @param batch is filled; `batch.rows` contains the locked schedules even if this function throws
  */
 export async function fireDue(
@@ -58,20 +61,28 @@ export async function fireDue(
 ): Promise<void> {
   const endAt = performance.now() + maxPlanMs;
   let [start, size, bytes] = [0, firstPartSize, 0];
-  while (start < names.length && bytes < maxBytes && (start === 0 || performance.now() < endAt)) {
-    const part = names.slice(start, start + size);
-    start += part.length;
-    const rows = await lockDue(tx, part);
+  while (start < names.length && size > 0 && (start === 0 || performance.now() < endAt)) {
+    const rows = await lockDue(tx, names.slice(start), size);
     batch.rows.push(...rows);
     batch.plans.push(...(await planRuns(tx, rows, { ...deps, endAt })));
+    if (rows.length < size) break;
+    start = findLast(names, rows) + 1;
     bytes += rows.reduce((sum, row) => sum + row.bytes, 0);
-    size = Math.max(1, Math.floor((maxBytes - bytes) / Math.max(1, bytes / start)));
+    const averageBytes = Math.max(1, bytes / batch.rows.length);
+    const sizeByBytes = bytes < maxBytes ? Math.max(1, (maxBytes - bytes) / averageBytes) : 0;
+    size = Math.floor(Math.min(batchSize - batch.rows.length, sizeByBytes));
   }
   if (batch.plans.length === 0) return;
   batch.release = await deferRefused(batch.plans, deps.findQuota);
   await insertPlanned(tx, batch, deps.removeWaiting);
   await recordRuns(tx, batch.plans);
   await recordMissed(tx, toMissed(batch.plans, deps.jobTypes));
+}
+
+/** Returns the index of the last row in the names, which have the same order. */
+function findLast(names: readonly ScheduleRef[], rows: readonly DueSchedule[]): number {
+  const last = rows.at(-1);
+  return names.findLastIndex(({ tenant, name }) => tenant === last?.tenant && name === last.name);
 }
 
 /** Returns the planned runs that webhooks report. */

@@ -16,7 +16,7 @@ import type { ISql } from "postgres";
 import type { Log } from "../observability/log.ts";
 import { sleep } from "../wait.ts";
 import { applyFile, type ScheduleFile } from "./schedule-file.ts";
-import { emptyBatch, fireDue, type FireDeps, toMissed } from "./fire-due.ts";
+import { batchSize, emptyBatch, fireDue, type FireDeps, toMissed } from "./fire-due.ts";
 import { failedPlan, type Plan } from "./plan-runs.ts";
 
 export interface TickerDeps extends FireDeps {
@@ -38,8 +38,8 @@ export interface Ticker {
 const pollMs = 1000;
 /** Wait while another consumer holds all due schedules. */
 const lockedMs = 50;
-/** Schedules per transaction: a commit costs as much as some 50 inserts, but a larger batch delays its schedules. */
-const batchSize = 500;
+/** Batches of due schedules to find while other consumers lock some: they find the same ones first. */
+const batchesIfLocked = 4;
 /** A schedule whose job waits for another transaction delays the rest of its batch. */
 const lockTimeoutMs = 200;
 
@@ -151,9 +151,12 @@ export function createTicker(deps: TickerDeps): Ticker {
       return;
     }
     let fired = 0;
-    for (let more = 1; more > 0 && !stop.signal.aborted; fired += more) {
-      const due = await ledger.run((sql) => findDue(sql, batchSize));
-      more = due.length === 0 ? 0 : await fire(due);
+    for (let limit = batchSize; !stop.signal.aborted;) {
+      const due = await ledger.run((sql) => findDue(sql, limit));
+      const more = due.length === 0 ? 0 : await fire(due);
+      fired += more;
+      if (more === 0 && (due.length < limit || limit > batchSize)) break;
+      limit = more < Math.min(due.length, batchSize) ? batchSize * batchesIfLocked : batchSize;
     }
     if (fired === 0) await sleep(lockedMs, stop.signal);
   }

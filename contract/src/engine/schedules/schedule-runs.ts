@@ -53,15 +53,22 @@ export interface DueSchedule extends ScheduleRow {
   bytes: number;
 }
 
-/** Locks the due ones of these schedules until the transaction ends; skips schedules locked by other transactions. */
-export function lockDue(tx: ISql, names: readonly ScheduleRef[]): Promise<DueSchedule[]> {
+/**
+ * Locks the due ones of these schedules until the transaction ends, at most `limit`; skips schedules locked by other
+ * transactions.
+ */
+export function lockDue(
+  tx: ISql,
+  names: readonly ScheduleRef[],
+  limit = names.length,
+): Promise<DueSchedule[]> {
   return tx<DueSchedule[]>`
     select ${scheduleColumns(tx)}, now(), quotas, octet_length(definition::text) as bytes
     from unnest(${names.map(({ tenant }) => tenant)}::text[], ${names.map(({ name }) => name)}::text[])
       with ordinality as due (tenant, name, turn)
     join schedules using (tenant, name)
     left join (select id as key_id, quotas from api_keys) as owner on owner.key_id = schedules.quota_key
-    where next_at <= now() order by turn for update of schedules skip locked`;
+    where next_at <= now() order by turn limit ${limit} for update of schedules skip locked`;
 }
 
 /** A run of a schedule and the schedule's version on which it is based. */
