@@ -5,7 +5,7 @@ import { Redis } from "ioredis";
 
 import { echo, postMany } from "./_api.ts";
 import { allCompleted, countJobs, countsIfSettled, deleteJobs } from "./_ledger.ts";
-import { startStack, type Stack } from "./_stack.ts";
+import { root, startStack, type Stack } from "./_stack.ts";
 
 let stack: Stack;
 beforeAll(async () => {
@@ -114,6 +114,29 @@ test("jobs that a stock BullMQ worker removes are settled without the reconciler
   expect(await client.getJob(bad.id)).toMatchObject({
     status: "dead",
     error: { message: "not by this worker" },
+  });
+});
+
+/** A Python that has the package `bullmq`; PYTHON names one of a virtual environment. */
+const python = process.env["PYTHON"] ?? "python3";
+const hasBullmq = Bun.spawnSync([python, "-c", "import bullmq"]).success;
+
+// A skipped test is listed: the package is not installed.
+test.skipIf(!hasBullmq)("jobs that a Python worker of BullMQ processes are settled", async () => {
+  const { client, sql, until } = stack;
+  await using _worker = Bun.spawn([python, "ops/examples/workers/bullmq_worker.py"], {
+    cwd: root,
+    env: { ...process.env, REDIS_URL: stack.redis.url },
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  const bad = await client.createJob({ ...echo("fail"), attempts: 2 });
+  await postMany(stack.producers[0]!.url, 500);
+  await until("all jobs have ended", () => countsIfSettled(sql));
+  expect(await countJobs(sql)).toEqual({ ...allCompleted(501), completed: 500, dead: 1 });
+  expect(await client.getJob(bad.id)).toMatchObject({
+    status: "dead",
+    error: { message: "failed as requested" },
+    attempts: { made: 2, max: 2 },
   });
 });
 
