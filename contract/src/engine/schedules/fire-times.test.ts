@@ -125,13 +125,11 @@ test("times ascend, and the latest one is where going forward ends", () => {
   );
 });
 
-test("a day of unread fire times, one per second, is skipped at once", () => {
+test("a century of missed fire times, one per second, is skipped without computing each", () => {
   const fireTimes = toFireTimes({ cron: "* * * * * *", timeZone: berlin });
-  const startedAt = performance.now();
   const latest = fireTimes.latest(
     new Date("2026-01-01T00:00:00Z"),
-    new Date("2026-12-01T00:00:00.9Z"),
+    new Date("2126-12-01T00:00:00.9Z"),
   );
-  expect(latest.toISOString()).toBe("2026-12-01T00:00:00.000Z");
-  expect(performance.now() - startedAt).toBeLessThan(20_000);
+  expect(latest.toISOString()).toBe("2126-12-01T00:00:00.000Z");
 });
