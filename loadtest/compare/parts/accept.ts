@@ -3,7 +3,7 @@ import type { Bench, Part } from "../part.ts";
 import type { RequestKind } from "../requests.ts";
 import type { Series } from "../results.ts";
 import { alternate } from "../rounds/alternate.ts";
-import { createLoadContender } from "../rounds/load.ts";
+import { createLoadContender, warmUpSeconds } from "../rounds/load.ts";
 import { openTargets, selectTargets } from "../rounds/open-all.ts";
 
 interface AcceptSettings extends Pick<Part, "title" | "description"> {
@@ -17,7 +17,7 @@ export function createAcceptPart({ kind, connections, ...texts }: AcceptSettings
     ...texts,
     estimate: (options) =>
       selectTargets(options.targets, { kind }).length *
-      (2.5 + options.rounds * (options.seconds + 0.6)),
+      (2 + warmUpSeconds(options.seconds) + options.rounds * (options.seconds + 0.6)),
     async run(bench: Bench): Promise<Series[]> {
       await using targets = await openTargets(bench, { kind });
       const { seconds } = bench.options;

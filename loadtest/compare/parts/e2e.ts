@@ -1,7 +1,7 @@
 import type { Part } from "../part.ts";
 import type { PartSettings } from "../results.ts";
 import { alternate } from "../rounds/alternate.ts";
-import { createLoadContender } from "../rounds/load.ts";
+import { createLoadContender, warmUpSeconds } from "../rounds/load.ts";
 import { openTargets, selectTargets } from "../rounds/open-all.ts";
 
 const wanted = { kind: "post", consumers: 1 } as const;
@@ -16,7 +16,7 @@ export const e2e: Part = {
     `From the first POST until every accepted job is settled, checked by count: ${e2eConnections} connections post for ${loadSeconds(options)} s, one consumer processes the jobs at the same time and afterwards. jobs/s are of the whole time; p50 and p99 are of the requests.`,
   estimate: (options) =>
     selectTargets(options.targets, wanted).length *
-    (2.5 + options.rounds * (1.3 * loadSeconds(options) + 0.6)),
+    (2 + warmUpSeconds(loadSeconds(options)) + options.rounds * (1.3 * loadSeconds(options) + 0.6)),
   async run(bench) {
     await using targets = await openTargets(bench, wanted);
     const load = {

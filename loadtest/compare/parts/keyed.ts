@@ -1,6 +1,6 @@
 import type { Part } from "../part.ts";
 import { alternate } from "../rounds/alternate.ts";
-import { createLoadContender } from "../rounds/load.ts";
+import { createLoadContender, warmUpSeconds } from "../rounds/load.ts";
 import { openTargets } from "../rounds/open-all.ts";
 
 const kinds = ["post", "keyed"] as const;
@@ -11,7 +11,9 @@ export const keyedPart: Part = {
   description: ({ connections }) =>
     `The same with ${connections} connections and a new Idempotency-Key in every request, beside requests without one. Toril stores the response in the transaction of the job and replays it byte for byte for 24 hours; the bare endpoint uses the key as the job's id, so that a repetition adds no second job while the first is in Redis.`,
   estimate: ({ targets, rounds, seconds }) =>
-    targets.filter((name) => keyed.has(name)).length * 2 * (2 + rounds * (seconds + 0.6)),
+    targets.filter((name) => keyed.has(name)).length *
+    2 *
+    (1.5 + warmUpSeconds(seconds) + rounds * (seconds + 0.6)),
   async run(bench) {
     const { options } = bench;
     const names = options.targets.filter((name) => keyed.has(name));

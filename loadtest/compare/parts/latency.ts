@@ -1,6 +1,6 @@
 import type { Part } from "../part.ts";
 import { alternate } from "../rounds/alternate.ts";
-import { createLoadContender } from "../rounds/load.ts";
+import { createLoadContender, warmUpSeconds } from "../rounds/load.ts";
 import { openTargets, selectTargets } from "../rounds/open-all.ts";
 
 const kinds = [
@@ -13,7 +13,8 @@ export const latency: Part = {
   description: () =>
     "One connection, one request after the other, with an idle consumer. `POST` ends when the job is accepted, `POST with Prefer: wait` when its result is in the response; the endpoints written for this benchmark use `waitUntilFinished`, the peers without a row have no such request.",
   estimate: ({ targets, rounds, seconds }) =>
-    selectTargets(targets, { kind: "post" }).length * (2.5 + rounds * (seconds + 0.6)) +
+    selectTargets(targets, { kind: "post" }).length *
+      (2 + warmUpSeconds(seconds) + rounds * (seconds + 0.6)) +
     selectTargets(targets, { kind: "wait" }).length * rounds * (seconds + 0.6),
   async run(bench) {
     await using targets = await openTargets(bench, { kind: "post", consumers: 1 });

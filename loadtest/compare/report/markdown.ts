@@ -36,7 +36,7 @@ export function renderResults({ machine, versions, parts: results }: Results): s
 function howToRead(results: readonly PartResult[]): string[] {
   const settings = results[0]?.settings;
   return [
-    `All targets run on the same machine, in the same run and on the same stores: one Redis (\`appendonly yes\`, \`appendfsync ${settings?.appendFsync}\`) and one Postgres (\`fsync\` and \`synchronous_commit\` on), with the settings of \`npm start\`. Rounds of the targets alternate; the tables show the median of ${settings?.rounds} rounds, with the range in brackets where several matter. Ratios are computed round by round.`,
+    `All targets run on the same machine, in the same run and on the same stores: one Redis (\`appendonly yes\`, \`appendfsync ${settings?.appendFsync}\`) and one Postgres (\`fsync\` and \`synchronous_commit\` on), with the settings of \`npm start\`. Each target first runs twice the load of a round, which is not measured, because Bun and Node go on compiling for thousands of requests. Rounds of the targets alternate; the tables show the median of ${settings?.rounds} rounds, with the range in brackets where several matter. Ratios are computed round by round.`,
     "",
     "CPU µs are the CPU time of the processes (user and system) divided by the number of jobs. The load generator shares the machine; its CPU time is shown and not counted. On a machine with few cores, a target with cheaper jobs also leaves more CPU to the load generator, so compare CPU per job rather than jobs/s if the two disagree. After each round, the accepted jobs are counted in the stores; a round whose responses and stores disagree, or that leaves an accepted job unsettled where a consumer runs, fails.",
   ];

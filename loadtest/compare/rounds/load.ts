@@ -21,12 +21,15 @@ export interface LoadRound {
 export const bulkJobs = 1000;
 export const csvRows = 30_000;
 
-/** Contends with rounds of this kind, after a short warm-up. */
+/** Seconds of load before the first round: the compilers of Bun and Node go on optimizing for thousands of requests. */
+export const warmUpSeconds = (seconds: number) => (seconds < 2 ? 0.5 : 2 * seconds);
+
+/** Contends with rounds of this kind, after a warm-up. */
 export function createLoadContender(bench: Bench, round: LoadRound, variant = ""): Contender {
   const isSmall = round.kind === "post" || round.kind === "wait";
   // One connection would not warm up the compilers of the processes.
   const connections = isSmall ? Math.max(round.connections, 16) : round.connections;
-  const seconds = Math.min(1, round.seconds) / 2;
+  const seconds = warmUpSeconds(round.seconds);
   return createContender(round.target, variant, {
     warmUp: () => runLoad(bench, { ...round, connections, seconds }),
     run: () => runLoad(bench, round),
