@@ -5,7 +5,7 @@ import { createDispatch, dispatchScriptUrl } from "@toril/contract/engine/redis/
 import { createNewJob, type NewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
 import type { JobRequest } from "@toril/contract/api/job-request";
 import type { shippedJobTypes } from "@toril/contract/api/job-types/index";
-import { insertJobs } from "@toril/contract/engine/postgres/insert";
+import { insertJobs } from "@toril/contract/engine/jobs/insert/insert-jobs";
 import { createLogging } from "@toril/contract/engine/logging/logging";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import { Queue } from "bullmq";

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { insertJobs } from "@toril/contract/engine/postgres/insert";
+import { insertJobs } from "@toril/contract/engine/jobs/insert/insert-jobs";
 import type { NewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
 import { retryJobs } from "@toril/contract/engine/jobs/change/retry";
 import { createNewJob } from "@toril/contract/engine/jobs/enqueue/new-job";

@@ -4,7 +4,7 @@ import { selectJobs } from "@toril/contract/engine/jobs/change/select";
 import type { JobSelection, OperationAction } from "@toril/contract/api/operation";
 import type { Quotas } from "@toril/contract/api/access/quota";
 import { createNewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
-import { insertKeyedJobs } from "@toril/contract/engine/postgres/insert";
+import { insertKeyedJobs } from "@toril/contract/engine/jobs/insert/insert-jobs";
 import { openBackgroundLedger, openLedger } from "../src/stores/postgres.ts";
 import { shippedRegistry } from "../../contract/test/_job-types.ts";
 import { _emptyTables, _openWorld, _startConsumer, _until, type _World } from "./_world.ts";

@@ -5,7 +5,7 @@ import { saveJobType } from "@toril/contract/engine/job-types/job-type-ledger";
 import { toJobType } from "@toril/contract/engine/job-types/to-job-type";
 import { parseLease } from "@toril/contract/engine/jobs/attempt/lease";
 import { bullId, lockKey } from "@toril/contract/engine/redis/names";
-import { insertJobs } from "@toril/contract/engine/postgres/insert";
+import { insertJobs } from "@toril/contract/engine/jobs/insert/insert-jobs";
 import {
   createEndpoint,
   findEndpoint,

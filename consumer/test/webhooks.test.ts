@@ -15,7 +15,7 @@ import { Webhook } from "standardwebhooks";
 import { settleJobs } from "@toril/contract/engine/jobs/attempt/ledger-settle";
 import { createNewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
 import type { JobRequest } from "@toril/contract/api/job-request";
-import { insertJobs } from "@toril/contract/engine/postgres/insert";
+import { insertJobs } from "@toril/contract/engine/jobs/insert/insert-jobs";
 import { readCallbackReceivers } from "@toril/contract/engine/webhooks/callbacks";
 import { shippedRegistry } from "../../contract/test/_job-types.ts";
 import { _startReceiver } from "./_receiver.ts";

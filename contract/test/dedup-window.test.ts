@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { createNewJob } from "../src/engine/jobs/enqueue/new-job.ts";
-import { insertKeyedJobs } from "../src/engine/postgres/insert.ts";
+import { insertKeyedJobs } from "../src/engine/jobs/insert/insert-jobs.ts";
 import { shippedRegistry } from "./_job-types.ts";
 import { createTestLedger, type TestLedger } from "./_stores.ts";
 

@@ -3,7 +3,7 @@ import postgres from "postgres";
 import { type Breakers, createBreakers } from "../src/engine/jobs/enqueue/breaker.ts";
 import { createDispatcher } from "../src/engine/jobs/enqueue/dispatcher.ts";
 import { createEnqueue } from "../src/engine/jobs/enqueue/enqueue.ts";
-import type { BulkRequest } from "../src/engine/jobs/enqueue/insert-bulk.ts";
+import type { BulkRequest } from "../src/engine/jobs/insert/insert-bulk.ts";
 import { createRecordUndispatched } from "../src/engine/jobs/enqueue/undispatched-ledger.ts";
 import { createNewJob } from "../src/engine/jobs/enqueue/new-job.ts";
 import { arrayTypes } from "../src/engine/postgres/array-types.ts";

@@ -1,6 +1,6 @@
 import { cancelJobs, type CancelledJob } from "@toril/contract/engine/jobs/change/cancel";
-import { insertKeyedJobs } from "@toril/contract/engine/postgres/insert";
-import type { RemoveWaiting } from "@toril/contract/engine/postgres/replace";
+import { insertKeyedJobs } from "@toril/contract/engine/jobs/insert/insert-jobs";
+import type { RemoveWaiting } from "@toril/contract/engine/jobs/insert/replace-waiting";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import type { FindQuota } from "@toril/contract/engine/quotas/quotas";
 import type { ScheduleRef } from "@toril/contract/engine/schedules/schedule-ledger";

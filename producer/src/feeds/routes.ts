@@ -2,7 +2,7 @@ import type { Api } from "@toril/contract/api/http/index";
 import { feedFetch } from "@toril/contract/api/job-types/feed-fetch";
 import { limits } from "@toril/contract/api/limits";
 import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
-import type { BulkRequest } from "@toril/contract/engine/jobs/enqueue/insert-bulk";
+import type { BulkRequest } from "@toril/contract/engine/jobs/insert/insert-bulk";
 import { createNewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import { z } from "zod";

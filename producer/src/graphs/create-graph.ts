@@ -3,7 +3,7 @@ import type { AcceptedGraph } from "@toril/contract/api/http/graphs";
 import { graphJsonLimits } from "@toril/contract/api/json/json";
 import { limits } from "@toril/contract/api/limits";
 import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
-import { type Accepted, toResponse } from "@toril/contract/engine/jobs/enqueue/insert-entries";
+import { type Accepted, toResponse } from "@toril/contract/engine/jobs/insert/insert-entries";
 import type { StoredResponse } from "@toril/contract/engine/postgres/idempotency";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { Admission } from "../http/admission.ts";

@@ -1,7 +1,7 @@
 import { createHash, type Hash } from "node:crypto";
 import { IdempotencyKey } from "@toril/contract/api/http/define/parameters";
 import type { IdempotencyClaim, StoredResponse } from "@toril/contract/engine/postgres/idempotency";
-import type { Refused } from "@toril/contract/engine/jobs/enqueue/insert-entries";
+import type { Refused } from "@toril/contract/engine/jobs/insert/insert-entries";
 import { fieldErrors } from "@toril/contract/api/problem";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { RequestContext } from "../http/request-context.ts";

@@ -1,5 +1,5 @@
 import type { NewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
-import { findExisting, type InsertOutcome } from "@toril/contract/engine/postgres/find-existing";
+import { findExisting, type InsertOutcome } from "@toril/contract/engine/jobs/insert/find-existing";
 import type { ISql } from "postgres";
 import type { RecordedCounts } from "./import-chunk.ts";
 

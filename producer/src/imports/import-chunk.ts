@@ -3,7 +3,7 @@ import { type Problem, toProblem } from "@toril/contract/api/problem";
 import { type EntryContext, parseEntry, toNewJob } from "../jobs/parse-bulk.ts";
 import type { JobRequest } from "@toril/contract/api/job-request";
 import type { Callback } from "@toril/contract/engine/webhooks/callbacks";
-import type { Accepted } from "@toril/contract/engine/jobs/enqueue/insert-entries";
+import type { Accepted } from "@toril/contract/engine/jobs/insert/insert-entries";
 import type { ImportError } from "@toril/contract/api/import";
 import type { ImportColumns } from "@toril/contract/engine/postgres/tables";
 import { limits } from "@toril/contract/api/limits";

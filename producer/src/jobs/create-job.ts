@@ -1,6 +1,6 @@
 import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
 import { createNewJob, type NewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
-import { toResponse } from "@toril/contract/engine/jobs/enqueue/insert-entries";
+import { toResponse } from "@toril/contract/engine/jobs/insert/insert-entries";
 import type { Api } from "@toril/contract/api/http/index";
 import type { AcceptedJob, CheckedJob } from "@toril/contract/api/job";
 import { limits } from "@toril/contract/api/limits";

@@ -2,7 +2,7 @@ import type { Api } from "@toril/contract/api/http/index";
 import { limits } from "@toril/contract/api/limits";
 import { ScheduleName } from "@toril/contract/api/schedule";
 import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
-import type { BulkRequest } from "@toril/contract/engine/jobs/enqueue/insert-bulk";
+import type { BulkRequest } from "@toril/contract/engine/jobs/insert/insert-bulk";
 import { createNewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
 import { checkDefinition, checkPreviewed } from "@toril/contract/engine/schedules/check-definition";
 import { previewFireTimes } from "@toril/contract/engine/schedules/fire-times";

@@ -3,7 +3,7 @@ import {
   type ScheduleFilter,
   type SchedulePage,
 } from "@toril/contract/engine/schedules/list-schedules";
-import type { BulkRequest } from "@toril/contract/engine/jobs/enqueue/insert-bulk";
+import type { BulkRequest } from "@toril/contract/engine/jobs/insert/insert-bulk";
 import {
   type Alongside,
   type Check,

@@ -4,7 +4,7 @@ import { bullId } from "../../redis/names.ts";
 import { type DispatchOptions, toDispatchOptions } from "../../redis/options.ts";
 import type { DispatchEntry } from "../../redis/dispatch.ts";
 import type { Remove } from "../../redis/remove.ts";
-import type { RemoveWaiting } from "../../postgres/replace.ts";
+import type { RemoveWaiting } from "../insert/replace-waiting.ts";
 import type { Breakers } from "./breaker.ts";
 import { BatchRefused } from "../../batcher.ts";
 import type { NewJob } from "./new-job.ts";

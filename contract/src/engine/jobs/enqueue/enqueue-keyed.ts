@@ -5,7 +5,7 @@ import {
   type StoredResponse,
   storeResponses,
 } from "../../postgres/idempotency.ts";
-import { insertWithKeys } from "../../postgres/insert-with-keys.ts";
+import { insertWithKeys } from "../insert/insert-with-keys.ts";
 import type { Ledger } from "../../postgres/pool.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import {
@@ -18,7 +18,7 @@ import {
   toEntry,
   toLockRefusal,
   toResponse,
-} from "./insert-entries.ts";
+} from "../insert/insert-entries.ts";
 import {
   type Contended,
   type Found,

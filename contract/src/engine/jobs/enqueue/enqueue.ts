@@ -1,13 +1,13 @@
 import { createBatcher, runIsolating } from "../../batcher.ts";
 import { isLockTimeout, isRowFault } from "../../postgres/errors.ts";
 import { storeResponses } from "../../postgres/idempotency.ts";
-import { insertNewJobs } from "../../postgres/insert.ts";
+import { insertNewJobs } from "../insert/insert-jobs.ts";
 import type { Ledger } from "../../postgres/pool.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { createKeyedEnqueue } from "./enqueue-keyed.ts";
 import { GraphKeyTaken } from "../graph/insert-graph.ts";
 import type { NewJob } from "./new-job.ts";
-import { allJobs, type BulkRequest, findRefused, insertBulk } from "./insert-bulk.ts";
+import { allJobs, type BulkRequest, findRefused, insertBulk } from "../insert/insert-bulk.ts";
 import {
   type Accepted,
   type Enqueued,
@@ -17,7 +17,7 @@ import {
   isNew,
   replacedBy,
   toLockRefusal,
-} from "./insert-entries.ts";
+} from "../insert/insert-entries.ts";
 
 export type EnqueuedMany =
   | { status: "accepted"; jobs: Accepted[]; isDispatched: boolean }

@@ -4,7 +4,7 @@ import {
   isRowLockTimeout,
   isUniqueViolation,
 } from "../../postgres/errors.ts";
-import type { Enqueued, SingleEntry } from "./insert-entries.ts";
+import type { Enqueued, SingleEntry } from "../insert/insert-entries.ts";
 import type { KeyInUse } from "./keys-in-use.ts";
 
 /** An entry and the keys that it uses. */

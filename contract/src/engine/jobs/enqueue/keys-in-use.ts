@@ -1,5 +1,5 @@
 import { keyIdentity } from "./new-job.ts";
-import type { SingleEntry } from "./insert-entries.ts";
+import type { SingleEntry } from "../insert/insert-entries.ts";
 
 /** A key of a job or an Idempotency-Key that entries of this process are using. */
 export interface KeyInUse {

@@ -1,7 +1,7 @@
 import type { ISql } from "postgres";
-import { insertKeyedJobs } from "../../postgres/insert.ts";
-import type { RemoveWaiting } from "../../postgres/replace.ts";
-import { type Accepted, toEntry } from "../enqueue/insert-entries.ts";
+import { insertKeyedJobs } from "../insert/insert-jobs.ts";
+import type { RemoveWaiting } from "../insert/replace-waiting.ts";
+import { type Accepted, toEntry } from "../insert/insert-entries.ts";
 import type { NewJob } from "../enqueue/new-job.ts";
 
 /** Thrown to roll back a graph with a job whose key another job has. */

@@ -1,6 +1,6 @@
 import type { ISql } from "postgres";
 import type { JobError } from "../../../api/job.ts";
-import { insertKeyedJobs } from "../../postgres/insert.ts";
+import { insertKeyedJobs } from "../insert/insert-jobs.ts";
 import { type CancelledJob, cancelJobs } from "../change/cancel.ts";
 import type { NewJob } from "../enqueue/new-job.ts";
 import { type RetriedJob, retryJobs } from "../change/retry.ts";

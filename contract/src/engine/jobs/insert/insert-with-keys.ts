@@ -1,15 +1,15 @@
 import type { ISql, Sql } from "postgres";
-import { AcceptedJob } from "../../api/job.ts";
-import type { NewJob } from "../jobs/enqueue/new-job.ts";
+import { AcceptedJob } from "../../../api/job.ts";
+import type { NewJob } from "../enqueue/new-job.ts";
 import { findExisting, type InsertOutcome } from "./find-existing.ts";
 import {
   type Claimed,
   findIdempotencyKeys,
   type IdempotencyClaim,
   type StoredResponse,
-} from "./idempotency.ts";
-import { hasTerms, insertTerms } from "./insert.ts";
-import { insertion } from "./insertion.ts";
+} from "../../postgres/idempotency.ts";
+import { hasTerms, insertTerms } from "./insert-jobs.ts";
+import { insertStatement } from "./insert-statement.ts";
 
 /** A job that may have a key, and the Idempotency-Key of its request with the response to store. */
 export interface JobWithKeys {
@@ -82,7 +82,7 @@ async function insertFree(sql: ISql, entries: readonly JobWithKeys[]) {
   const hasClaims = claims.length > 0;
   // Set while the statement runs, after it has locked the tables: waiting for a table uses the timeout of the session.
   const insert = sql`
-    ${insertion(sql, jobs)} where (select set_config('lock_timeout', ${String(lockTimeoutMs)}, true)) is not null
+    ${insertStatement(sql, jobs)} where (select set_config('lock_timeout', ${String(lockTimeoutMs)}, true)) is not null
     ${hasClaims ? sql`and id not in (select id from taken)` : sql``} on conflict do nothing returning id`;
   const [row] = await sql<{ createdAt: string; count: number; ids: string | null }[]>`
     with ${hasClaims ? findTaken(sql, claims) : sql``} inserted as (${insert})

@@ -14,11 +14,11 @@ import {
   insertUnrecordedJobs,
   isAnyRecorded,
   splitJobs,
-} from "../../postgres/insert.ts";
-import type { RemoveWaiting } from "../../postgres/replace.ts";
+} from "./insert-jobs.ts";
+import type { RemoveWaiting } from "./replace-waiting.ts";
 import { GraphKeyTaken, insertGraph } from "../graph/insert-graph.ts";
 import { insertThenJob, recordNothingPending } from "../graph/then-job.ts";
-import type { NewJob } from "./new-job.ts";
+import type { NewJob } from "../enqueue/new-job.ts";
 import { type Accepted, type Refused, toEntry } from "./insert-entries.ts";
 
 export interface BulkRequest {

@@ -1,12 +1,12 @@
 import type { ISql } from "postgres";
-import { keyIdentity, type NewJob } from "../jobs/enqueue/new-job.ts";
+import { keyIdentity, type NewJob } from "../enqueue/new-job.ts";
 import {
   type ExistingRow,
   existingColumns,
   type InsertOutcome,
   toDuplicate,
 } from "./find-existing.ts";
-import type { DedupWindowColumns } from "./tables.ts";
+import type { DedupWindowColumns } from "../../postgres/tables.ts";
 
 /** Opens deduplication windows; a job whose window belongs to another existing job becomes a `duplicate`. */
 export async function openWindows(

@@ -1,7 +1,7 @@
 import type { ISql, PendingQuery } from "postgres";
-import type { CancelledJob } from "../jobs/change/cancel.ts";
-import type { ExistingJob, NewJob } from "../jobs/enqueue/new-job.ts";
-import type { JobColumns } from "./tables.ts";
+import type { CancelledJob } from "../change/cancel.ts";
+import type { ExistingJob, NewJob } from "../enqueue/new-job.ts";
+import type { JobColumns } from "../../postgres/tables.ts";
 
 export type InsertOutcome =
   | { status: "created"; createdAt: string; replaced?: CancelledJob | undefined }

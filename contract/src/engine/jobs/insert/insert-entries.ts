@@ -9,10 +9,10 @@ import {
 } from "../../postgres/idempotency.ts";
 import { isIdempotencyKeyInUse } from "../../postgres/errors.ts";
 import type { CancelledJob } from "../change/cancel.ts";
-import type { InsertOutcome } from "../../postgres/find-existing.ts";
-import { insertKeyedJobs } from "../../postgres/insert.ts";
-import type { RemoveWaiting } from "../../postgres/replace.ts";
-import { type NewJob, toAcceptedJob } from "./new-job.ts";
+import type { InsertOutcome } from "./find-existing.ts";
+import { insertKeyedJobs } from "./insert-jobs.ts";
+import type { RemoveWaiting } from "./replace-waiting.ts";
+import { type NewJob, toAcceptedJob } from "../enqueue/new-job.ts";
 
 /** A request to enqueue one job. */
 export interface SingleEntry {

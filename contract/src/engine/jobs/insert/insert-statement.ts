@@ -1,11 +1,11 @@
 import type { ISql } from "postgres";
-import type { NewJob } from "../jobs/enqueue/new-job.ts";
+import type { NewJob } from "../enqueue/new-job.ts";
 
 /**
  * Builds one `insert into jobs` for all jobs, without conflict and returning clauses. Omits columns that are null for
  * all jobs.
  */
-export function insertion(sql: ISql, jobs: readonly NewJob[]) {
+export function insertStatement(sql: ISql, jobs: readonly NewJob[]) {
   // JSON text contains no line breaks: joined lines need no array quoting, which cost both sides more than all other
   // parameters.
   const ids = jobs.map((job) => job.id).join("\n");

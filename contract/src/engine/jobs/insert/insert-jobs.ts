@@ -1,12 +1,12 @@
-import type { JobColumns } from "./tables.ts";
+import type { JobColumns } from "../../postgres/tables.ts";
 import type { ISql, Sql } from "postgres";
-import type { CancelledJob } from "../jobs/change/cancel.ts";
-import type { NewJob } from "../jobs/enqueue/new-job.ts";
-import { isUniqueViolation } from "./errors.ts";
-import { insertion } from "./insertion.ts";
+import type { CancelledJob } from "../change/cancel.ts";
+import type { NewJob } from "../enqueue/new-job.ts";
+import { isUniqueViolation } from "../../postgres/errors.ts";
+import { insertStatement } from "./insert-statement.ts";
 import { closeWindows, openWindows } from "./dedup-windows.ts";
 import { findExisting, type InsertOutcome } from "./find-existing.ts";
-import { findReplaced, replaceWaiting, type RemoveWaiting } from "./replace.ts";
+import { findReplaced, replaceWaiting, type RemoveWaiting } from "./replace-waiting.ts";
 
 /** How often an entry is retried if its duplicate ends between the insert and the lookup. */
 const maxRounds = 5;
@@ -17,7 +17,7 @@ const maxRounds = 5;
  */
 export async function insertJobs(sql: ISql, jobs: readonly NewJob[]): Promise<string> {
   const [row] = await sql<{ now: Date; count: number }[]>`
-    with inserted as (${insertion(sql, jobs)} on conflict do nothing returning id)
+    with inserted as (${insertStatement(sql, jobs)} on conflict do nothing returning id)
     ${hasTerms(jobs) ? sql`, ${insertTerms(sql, jobs)}` : sql``}
     select now(), (select count(*)::int from inserted) as count`;
   if (row?.count === jobs.length) return row.now.toISOString();
@@ -52,7 +52,7 @@ export function* splitJobs(jobs: readonly NewJob[]): Generator<readonly NewJob[]
  * violation if a job is recorded already.
  */
 export async function insertUnrecordedJobs(sql: ISql, jobs: readonly NewJob[]): Promise<string> {
-  const insert = insertion(sql, jobs);
+  const insert = insertStatement(sql, jobs);
   const terms = hasTerms(jobs);
   const [row] = await sql<{ now: Date }[]>`
     with inserted as (${insert} ${terms ? sql`returning id` : sql``})
@@ -144,7 +144,7 @@ type InsertedRow = Pick<JobColumns, "id" | "createdAt">;
 /** Inserts the jobs that have no conflict. */
 function insertUnlessConflict(sql: ISql, jobs: readonly NewJob[]) {
   const insert = sql<InsertedRow[]>`
-    ${insertion(sql, jobs)} on conflict do nothing returning id, created_at as "createdAt"`;
+    ${insertStatement(sql, jobs)} on conflict do nothing returning id, created_at as "createdAt"`;
   if (!hasTerms(jobs)) return insert;
   return sql<InsertedRow[]>`
     with inserted as (${insert}), ${insertTerms(sql, jobs)} select id, "createdAt" from inserted`;
