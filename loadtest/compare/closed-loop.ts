@@ -106,9 +106,9 @@ export async function openClosedLoop(settings: ClosedLoopSettings): Promise<Clos
       const startedAt = performance.now();
       endsAt = startedAt + seconds * 1000;
       for (const socket of sockets) send(socket);
-      const impatience = setTimeout(finish, seconds * 1000 + drainTimeoutMs);
+      const timeout = setTimeout(finish, seconds * 1000 + drainTimeoutMs);
       await isOver;
-      clearTimeout(impatience);
+      clearTimeout(timeout);
       errors += inFlight;
       inFlight = 0;
       for (const socket of sockets) socket.terminate();

@@ -10,7 +10,7 @@ export interface BenchOptions {
   rounds: number;
   /** Duration of the load of a round. */
   seconds: number;
-  /** Of the parts that accept single jobs. */
+  /** Number of connections in the parts that accept single jobs. */
   connections: number;
   /** Size of the body of a job. */
   bodyBytes: number;

@@ -13,8 +13,8 @@ export function openBrowser(args: string[] = []): Promise<Browser> {
   });
 }
 
-/** Of a machine on which a page takes a minute. */
-const patienceMs = 120_000;
+/** Long enough for a machine on which a page takes a minute. */
+const pageTimeoutMs = 120_000;
 
 /** On a busy machine the service may refuse a request or end a stream for a moment; the pages repeat them. */
 const transient = /^Failed to load resource: (net::ERR_|the server responded with a status of 503)/;
@@ -30,14 +30,14 @@ export function createPageOpener(browser: Browser) {
       options === undefined
         ? (tab ??= await browser.newPage())
         : await (await browser.newContext(options)).newPage();
-    page.setDefaultTimeout(patienceMs);
+    page.setDefaultTimeout(pageTimeoutMs);
     const complaints: string[] = [];
     page.on("console", (message) => {
       const text = message.text();
       if (message.type() === "error" && !transient.test(text)) complaints.push(text);
     });
     page.on("pageerror", (error) => complaints.push(String(error)));
-    const response = await page.goto(url, { timeout: patienceMs });
+    const response = await page.goto(url, { timeout: pageTimeoutMs });
     return {
       page,
       complaints,

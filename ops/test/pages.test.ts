@@ -74,7 +74,7 @@ test("/ returns JSON to programs", async () => {
   expect(await answer.json()).toMatchObject({ name: "toril", links: { docs: "/docs" } });
 });
 
-/** Of a page that loads nothing from elsewhere, and runs no script but its own. */
+/** Expects the policy of a page that loads nothing from other origins and runs only its own scripts. */
 function expectPolicy(response: Response | null) {
   const policy = response?.headers()["content-security-policy"] ?? "";
   expect(policy).toContain("default-src 'none'");

@@ -30,7 +30,7 @@ const failures: Failure[] = [
 ];
 const env = { REQUEST_TIMEOUT_MS: "2000", FEED_ALLOW_PRIVATE_ADDRESSES: "true" };
 /** Postgres fails until the test ends its failure: a request without a deadline takes longer. */
-const patienceMs = 30_000;
+const timeoutMs = 30_000;
 
 let stack: Stack;
 beforeAll(async () => {
@@ -102,7 +102,7 @@ async function _post(url: string, ...requests: JobRequest[]): Promise<string[]> 
 }
 
 async function _expectRefusal(url: string): Promise<void> {
-  const signal = AbortSignal.timeout(patienceMs);
+  const signal = AbortSignal.timeout(timeoutMs);
   const answer = await postJob(url, echo("refused"), { signal });
   const problem = { type: "urn:toril:problem:at-capacity", status: 503 };
   expect(answer).toMatchObject({ status: 503, problem });

@@ -32,8 +32,8 @@ const beginning = "";
 const maxImports = 100;
 
 /**
- * Deletes imports that have been read or aborted and whose jobs have all ended, also the one that waits for them; first their rows, `size` rows per
- * batch. Ids ascend with time, so younger imports are not read.
+ * Deletes old imports whose jobs have all ended, including the job that waits for the import. Deletes their rows first,
+ * `size` rows per batch. Ids ascend with time, so younger imports are not read.
  */
 async function deleteImports(sql: ISql, { ageMs, size }: DeleteBatch): Promise<DeleteResult> {
   const before = sql<[]>`now() - ${ageMs} * interval '1 ms'`;

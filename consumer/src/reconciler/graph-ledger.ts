@@ -46,8 +46,8 @@ export function readPendingChildren(
 }
 
 /**
- * Lets those of the jobs start that wait for no pending child, and those of `continued`, by id and generation, in any
- * case. A job with an event of a failed child waits until the event is handled.
+ * Releases the jobs that have no pending child; those in `continued` (by id and generation) even if a child is pending.
+ * A job with an event of a failed child waits until the event is handled.
  * @returns the jobs to dispatch
  */
 export function releaseParents(

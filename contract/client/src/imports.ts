@@ -37,7 +37,7 @@ export interface ImportQuery<Types extends JobTypes = JobTypes> {
   source?: string | undefined;
   /** One character, or `comma`, `semicolon`, `tab`, `pipe`, `space`. */
   delimiter?: string | undefined;
-  /** Of a CSV file, for example `windows-1252`; a byte order mark takes precedence. */
+  /** Encoding of a CSV file, for example `windows-1252`; a byte order mark takes precedence. */
   encoding?: string | undefined;
   /** Name of the sheet of an .xlsx file; the first visible one by default. */
   sheet?: string | undefined;
@@ -45,7 +45,7 @@ export interface ImportQuery<Types extends JobTypes = JobTypes> {
   header?: "present" | "absent" | undefined;
   /** Key of the jobs: a column, or a template with columns in braces. */
   key?: string | undefined;
-  /** Of columns that are no fields of the job type; `reject` by default. */
+  /** What happens to columns that are not fields of the job type; `reject` by default. */
   unknownColumns?: "reject" | "ignore" | undefined;
   /** The import fails when more rows are rejected. */
   maxErrors?: number | undefined;

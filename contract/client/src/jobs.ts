@@ -27,7 +27,7 @@ export interface WaitOptions {
 export interface BulkOptions<Types extends JobTypes = JobTypes> {
   /** `all` by default: one rejected entry rejects all. */
   atomicity?: "all" | "partial";
-  /** Of all entries that have none of their own. */
+  /** Callback URL of all entries that have none of their own. */
   callbackUrl?: string;
   /** A job that runs when all created jobs have ended, whatever their final status. */
   then?: JobRequest<Types>;

@@ -23,7 +23,7 @@ export const cancel: Caller = {
   },
 };
 
-/** Of a job that is dead after its first attempt. */
+/** Retries a job that is dead after its first attempt. */
 export const retry: Caller = {
   kind: "retry",
   count: 1,

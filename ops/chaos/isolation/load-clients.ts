@@ -22,7 +22,7 @@ export interface Tally {
   sent: number;
   /** Responses by status; 0 for a broken connection. */
   statuses: [status: number, count: number][];
-  /** Of accepted requests. */
+  /** Latencies of accepted requests. */
   latenciesMs: number[];
   retryAfterSeconds: number[];
 }

@@ -9,7 +9,7 @@ import { createSend, type Send } from "../send.ts";
 export interface Target {
   url: string;
   key: string;
-  /** Of a server that serves a feed with 200,000 items. */
+  /** URL of a feed with 200,000 items. */
   feedUrl: string;
 }
 

@@ -23,7 +23,7 @@ export async function* toJsonLines(
 function createConverter() {
   let state: "before" | "within" | "after" = "before";
   let marks = 0;
-  /** Of the brackets and braces within the array. */
+  /** Nesting depth of brackets and braces within the array. */
   let depth = 0;
   let isInString = false;
   let isEscaped = false;

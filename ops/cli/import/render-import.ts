@@ -4,7 +4,7 @@ import { renderFields } from "../output/print-result.ts";
 import { toPrintable } from "../output/render-table.ts";
 import { type Style, styleStatus } from "../output/style.ts";
 
-/** Of the errors that are printed. */
+/** Maximum number of errors to print. */
 const maxErrors = 10;
 
 export function renderImport(imported: Import, style: Style): string {

@@ -49,7 +49,7 @@ export function createChunkWriter(from: ImportProgress, deps: ChunkWriterDeps): 
   let isSaved = false;
   let isDispatched = true;
   let recording = Promise.resolve();
-  /** Of the chunk before the last recorded one, and of that one. */
+  /** Dispatches of the last two recorded chunks. */
   let [previous, dispatching] = [Promise.resolve(), Promise.resolve()];
 
   async function record(chunk: Chunk): Promise<void> {

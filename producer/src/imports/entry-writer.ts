@@ -12,13 +12,13 @@ export interface EntryWriter {
 export interface EntryWriterDeps {
   writer: ChunkWriter;
   context: EntryContext;
-  /** Of the jobs. */
+  /** Type of the jobs. */
   type: string;
   /** Returns the job id for the number of an entry. */
   getJobId(entry: number): string;
   /** Maximum number of jobs to record at once. */
   maxJobs: number | undefined;
-  /** Of the file, for its errors. */
+  /** Number of the part of the file, recorded with errors. */
   part?: number;
 }
 

@@ -3,7 +3,7 @@ import { ProblemError } from "../http/problem.ts";
 
 /** Where a part is in its file. */
 export interface PartPosition {
-  /** Of the first byte; null if the request does not say. */
+  /** Offset of the first byte in the file; null if the request does not state it. */
   position: number | null;
   /** Size of the file; null if it is not known. */
   fileBytes: number | null;

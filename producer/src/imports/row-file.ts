@@ -63,7 +63,7 @@ export interface FileQuery {
 export interface RowFile {
   /** Can be read once. */
   chunks(importId: string): AsyncIterable<readonly FileEntry[]>;
-  /** Of the body, if the request has an Idempotency-Key. */
+  /** Hash of the body, if the request has an Idempotency-Key. */
   hash: BodyHash | undefined;
   /** Reads the body to its end if nobody else does; undefined without an Idempotency-Key. */
   bodyHash: (() => Promise<string>) | undefined;

@@ -79,7 +79,7 @@ export interface Ledgers {
 }
 
 const maxReadMs = 2000;
-/** Of 4: one stays available to other tenants. */
+/** One of the 4 connections stays available to other tenants. */
 const connectionsPerTenant = 3;
 
 export function connectLedgers(url: string, timeoutMs: number): Ledgers {

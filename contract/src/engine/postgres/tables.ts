@@ -90,7 +90,7 @@ export const jobs = pgTable(
     worker: text(),
     result: jsonb(),
     error: jsonb().$type<JobError>(),
-    /** Of a dead job: `toDeadLetterReason` of its error. */
+    /** Reason of a dead letter: `toDeadLetterReason` of the error; null for other jobs. */
     reason: text(),
     /** Errors of its attempts, bounded in number and size. */
     failures: jsonb().$type<AttemptError[]>(),
@@ -322,7 +322,7 @@ export const imports = pgTable(
     cancelled: integer().notNull().default(0),
     expired: integer().notNull().default(0),
     errors: jsonb().$type<Import["errors"]>().notNull().default([]),
-    /** Of an import whose parts are sent one by one; null for a file in one request. */
+    /** Definition of an import in parts; null for a file in one request. */
     definition: jsonb().$type<ImportDefinition>(),
     /** How the rows of all parts are read; null until part 1 has begun, unless the definition says it. */
     header: jsonb().$type<ImportHeader>(),
@@ -360,7 +360,7 @@ export const importParts = pgTable(
     /** SHA-256 of the body in hexadecimal. */
     digest: text().notNull(),
     bytes: integer().notNull(),
-    /** Of the first byte, in the file. */
+    /** Offset of the first byte in the file. */
     position: bigint({ mode: "number" }),
     /** Size of the file; null if the request did not say it. */
     fileBytes: bigint({ mode: "number" }),

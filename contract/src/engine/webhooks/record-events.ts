@@ -16,9 +16,9 @@ interface RecordedEvent {
   data: string;
   /** The CTE with the jobs or imports that ended. */
   source: string;
-  /** Which of the webhooks for this event get the event. */
+  /** Further condition on the webhooks that subscribe to the event. */
   filter: string;
-  /** Which rows of the source have ended. */
+  /** Condition on the rows of the source; all by default. */
   condition?: string;
 }
 
@@ -85,7 +85,10 @@ export const importEvents = `import_events as (${insertDeliveries({
   condition: importIsDone("counted_imports"),
 })})`;
 
-/** Records the events of an import, for webhooks and the job that waits for it, if its body was read and its jobs have all ended, in the transaction that ends its body. */
+/**
+ * Records the end of an import, for webhooks and for the job that waits for it, if all of its jobs have ended. Call it in
+ * the transaction that records the end of the file.
+ */
 export async function recordImportDone(tx: ISql, id: string): Promise<void> {
   await tx`
     with counted_imports as (select ${tx.unsafe(countedImportColumns)} from imports where id = ${id}),

@@ -6,7 +6,7 @@ type OnRow = (start: number, end: number, hasQuotes: boolean) => boolean;
  * it; any other quote is a character like others, so that a stray quote ends with its row.
  */
 export function createRowScanner(delimiter: string) {
-  /** Of the incomplete row at the end of the text: the length that was scanned, and the state there. */
+  /** Length of the incomplete row that was scanned already, and the state at its end. */
   let scanned = 0;
   let isInQuotes = false;
   let hasQuotes = false;

@@ -24,7 +24,7 @@ const lineBreakBytes = 2;
 export function createCsvRows(options: CsvOptions) {
   const { maxRowBytes, hasHeader = true, columns, sepLine } = options;
   let { delimiter } = options;
-  /** Of all columns; the last ones may have no name. */
+  /** Names of all columns; the last ones may be empty. */
   let names = hasHeader ? undefined : columns;
   let named = countNamed(columns ?? []);
   let records: CsvRecord[] = [];

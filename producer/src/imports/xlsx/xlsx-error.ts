@@ -10,13 +10,13 @@ export class XlsxError extends Error {
 
 /** Limits of a workbook in the Office Open XML format. */
 export const xlsxLimits = {
-  /** Of the compressed file, which is held in memory. */
+  /** Size of the compressed file, which is held in memory. */
   bytes: 32_000_000,
-  /** Files within it: sheets, images and others. */
+  /** Number of files within it: sheets, images and others. */
   zipEntries: 20_000,
-  /** Of the list of sheets, and of the styles, after decompression. */
+  /** Size of the list of sheets, and of the styles, after decompression. */
   metadataBytes: 8_000_000,
-  /** Of a sheet after decompression; it is read as a stream. */
+  /** Size of a sheet after decompression; it is read as a stream. */
   sheetBytes: 1_000_000_000,
   /** Distinct texts of all sheets are held in memory. */
   sharedStrings: 2_000_000,

@@ -16,7 +16,7 @@ interface Entry {
   crc: number;
   compressedBytes: number;
   bytes: number;
-  /** Of its local header. */
+  /** Offset of the local header. */
   offset: number;
 }
 

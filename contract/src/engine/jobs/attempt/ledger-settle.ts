@@ -19,7 +19,7 @@ export interface Settlement {
   status: SettlingOutcome;
   /** Total attempts. */
   attempts: number;
-  /** Of the last attempt; undefined for a job that never started. */
+  /** Start of the last attempt; undefined for a job that never started. */
   startedAt?: Date | undefined;
   durationMs?: number | undefined;
   worker?: string | null | undefined;

@@ -36,7 +36,7 @@ export function toContended(part: readonly KeyedEntry[], error: unknown): (Enque
   return part.map(() => ({ status: "contended" }));
 }
 
-/** Of an entry that failed alone. */
+/** Returns the outcome of an entry whose statement failed without other entries. */
 export function toFaulted(_: KeyedEntry, error: unknown): Enqueued | Contended {
   return { status: isLockTimeout(error) ? "contended" : "unstorable" };
 }

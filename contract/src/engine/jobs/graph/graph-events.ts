@@ -29,7 +29,7 @@ export const recordImportEnds = `
     select then_job from counted_imports where then_job is not null and ${importIsDone("counted_imports")}
   )`;
 
-/** Lets the leader look at the job that waits for an import, which failed or was cancelled in this transaction. */
+/** Records for the leader that an import failed or was cancelled in this transaction, if a job waits for the import. */
 export async function recordImportAborted(sql: ISql, importId: string): Promise<void> {
   await sql`
     insert into graph_events (parent_id)
