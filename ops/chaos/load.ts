@@ -38,7 +38,10 @@ export interface Caller {
   act(context: LoadContext): Promise<void>;
 }
 
-/** The importId of rows that arrive as single jobs and in bulk, each with a number that no other has; their handler writes a row for each. */
+/**
+ * The importId of rows that arrive as single jobs and in bulk, each with a number that no other has; their handler
+ * writes a row for each.
+ */
 export const keyedRowsImportId = randomUUID();
 /** The same, without an Idempotency-Key: such a request may be carried out twice. */
 export const unkeyedRowsImportId = randomUUID();

@@ -26,7 +26,10 @@ export interface ChaosSettings {
   programs?: Programs;
   /** How long requests whose outcome is unknown are repeated after the load. */
   abandonMs: number;
-  /** Only these kinds, in this order, each once, and no longer than they take; by default every kind again and again in random order. */
+  /**
+   * Only these kinds, in this order, each once, and no longer than they take; by default every kind again and again in
+   * random order.
+   */
   kinds?: readonly string[];
   print?(text: string): void;
   signal?: AbortSignal;

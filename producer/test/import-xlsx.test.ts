@@ -6,7 +6,10 @@ import { _expectProblem, _openProducer } from "./_producer.ts";
 const { stores, producer } = await _openProducer();
 afterEach(() => stores.clear());
 
-/** Written by openpyxl: two sheets with dates, times, numbers, a formula without value, a blank row and formatted empty cells. */
+/**
+ * Written by openpyxl: two sheets with dates, times, numbers, a formula without value, a blank row and formatted empty
+ * cells.
+ */
 const workbook = readFileSync(new URL("./_workbook.xlsx", import.meta.url));
 
 function _send(query: string, { body = workbook, ...headers }: Record<string, unknown> = {}) {

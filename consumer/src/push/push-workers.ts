@@ -61,7 +61,10 @@ interface Running {
 
 const pollMs = 500;
 
-/** Sends the jobs of registered types with the worker `push`: a worker for each of their queues, which follows the registrations. */
+/**
+ * Sends the jobs of registered types with the worker `push`: a worker for each of their queues, which follows the
+ * registrations.
+ */
 export function createPushWorkers(deps: PushWorkersDeps): PushWorkers {
   const { table, ledger, post, secretKeys, createQueueWorker, log } = deps;
   const running = new Map<string, Running>();

@@ -6,7 +6,10 @@ export interface LeasedContext extends HandlerContext {
   readonly lease: string;
 }
 
-/** Thrown by a handler that has passed the job on to a process which finishes the attempt within `leaseMs`, or extends the lease. */
+/**
+ * Thrown by a handler that has passed the job on to a process which finishes the attempt within `leaseMs`, or extends
+ * the lease.
+ */
 export class FinishLaterError extends Error {
   readonly leaseMs: number;
 

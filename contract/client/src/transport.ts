@@ -19,7 +19,10 @@ export interface ConnectionOptions {
    * an Idempotency-Key of its own, so a repeated request changes nothing twice. Bodies that are streams are not repeated.
    */
   retry?: boolean | RetryOptions;
-  /** Maximum time until a response has arrived, per attempt and without `wait`; 30,000 by default. Not for imports and event streams. */
+  /**
+   * Maximum time until a response has arrived, per attempt and without `wait`; 30,000 by default. Not for imports and
+   * event streams.
+   */
   timeoutMs?: number;
   fetch?: (request: Request) => Promise<Response>;
 }

@@ -199,7 +199,10 @@ export function applyDefaults<Type extends JobType>(
   };
 }
 
-/** Gives a data schema without an ID one derived from its type: `OrderMailData` for `order.mail`. Generated clients use it as type name. */
+/**
+ * Gives a data schema without an ID one derived from its type: `OrderMailData` for `order.mail`. Generated clients use
+ * it as type name.
+ */
 function named<Data extends z.ZodType>(data: Data, type: string): Data {
   if (data.meta()?.id !== undefined) return data;
   const words = type

@@ -43,7 +43,10 @@ export function createFailedLoginPenalty(
   };
 }
 
-/** Returns the network of an address: IPv6 addresses are reduced to their /64 network, because a client usually has a whole /64. */
+/**
+ * Returns the network of an address: IPv6 addresses are reduced to their /64 network, because a client usually has a
+ * whole /64.
+ */
 export function toNetwork(address: string): string {
   const ipv4 = /^::ffff:([\d.]+)$/i.exec(address)?.[1];
   if (ipv4 !== undefined || !address.includes(":")) return ipv4 ?? address;

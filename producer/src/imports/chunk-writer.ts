@@ -37,7 +37,10 @@ export interface ChunkWriterDeps {
   saveCheckpoint(tx: ISql): Promise<void>;
   /** Records no jobs, but counts them. */
   isDryRun: boolean;
-  /** Saves the progress, and the rejected rows of the chunk. Returns false, or throws a problem, if the import or the part is no longer receiving. */
+  /**
+   * Saves the progress, and the rejected rows of the chunk. Returns false, or throws a problem, if the import or the
+   * part is no longer receiving.
+   */
   save(tx: ISql, progress: ImportProgress, chunk: Chunk): Promise<boolean>;
   quota: BlockingReservation | undefined;
 }

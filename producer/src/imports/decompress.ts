@@ -8,8 +8,8 @@ const formats = { gzip: "gzip", "x-gzip": "gzip", zstd: "zstd" } as const;
 
 /**
  * Decompresses a body as a stream, with memory for one block. Throws a problem if the Content-Encoding is unknown. The
- * stream fails with InvalidFileError (`problem`) if the body is damaged or ends early, and with the body's own error if the client
- * disconnects.
+ * stream fails with InvalidFileError (`problem`) if the body is damaged or ends early, and with the body's own error if
+ * the client disconnects.
  */
 export function decompress(
   body: ReadableStream<Uint8Array>,

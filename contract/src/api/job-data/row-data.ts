@@ -8,8 +8,10 @@ type Fields = Map<string, { type: FieldType; isOptional: boolean }>;
 const numberText = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/;
 
 /**
- * Returns the function that converts a row of an imported file to data: the `fromRow` of the job type, or else a mapping of
- * columns to schema fields. With `ignoresUnknown`, columns that are no fields are left out; with `keepsTypes`, values are not parsed. A value that does not fit stays a string, so that schema validation reports the error.
+ * Returns the function that converts a row of an imported file to data: the `fromRow` of the job type, or else a
+ * mapping of columns to schema fields. With `ignoresUnknown`, columns that are no fields are left out; with
+ * `keepsTypes`, values are not parsed. A value that does not fit stays a string, so that schema validation reports the
+ * error.
  */
 export function createRowMapping(
   jobType: JobType,

@@ -15,8 +15,8 @@ export type CancelledJob = Pick<JobColumns, "id" | "generation" | "queue">;
 const cancelled: JobError = { name: "Cancelled", message: "It was cancelled." };
 
 /**
- * Cancels the pending jobs among `jobs`, updates the counts of their imports and records the events of webhooks. A given `generation` must be the current
- * generation.
+ * Cancels the pending jobs among `jobs`, updates the counts of their imports and records the events of webhooks. A
+ * given `generation` must be the current generation.
  * @returns the generations that were cancelled
  */
 export function cancelJobs(
