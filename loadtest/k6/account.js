@@ -6,7 +6,7 @@ import { settleSeconds } from "./settings.js";
 
 /**
  * @typedef {import("@toril/contract/api/job").Job} Job
- * @typedef {import("@toril/contract/api/http/job-list").JobPage} JobPage
+ * @typedef {import("@toril/contract/api/http/jobs/job-list").JobPage} JobPage
  * @typedef {import("./run.js").Run} Run
  */
 

@@ -1,4 +1,4 @@
-import { BulkResult } from "@toril/contract/api/http/bulk";
+import { BulkResult } from "@toril/contract/api/http/jobs/bulk";
 import { AcceptedJob } from "@toril/contract/api/job";
 import type { JobRequest } from "@toril/contract/api/job-request";
 import type { echo as echoType } from "@toril/contract/api/job-types/echo";

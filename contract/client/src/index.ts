@@ -2,7 +2,7 @@ import { createAdminCalls } from "./admin.ts";
 import type { BatchOptions } from "./batch.ts";
 import { createEnqueueCalls } from "./enqueue.ts";
 import { createGraphCalls } from "./graphs.ts";
-import { createImportCalls } from "./imports.ts";
+import { createImportCalls } from "./imports/imports.ts";
 import { createJobCalls } from "./jobs.ts";
 import type { JobTypes } from "./job-types.ts";
 import { createOperationCalls } from "./operations.ts";
@@ -101,16 +101,16 @@ export type {
   FollowedJobEvent,
   FollowOptions,
 } from "./follow.ts";
-export { splitCsv, type SplitCsvOptions } from "./split-csv.ts";
-export type { FilePart, FilePart as CsvPart } from "./split-file.ts";
-export { splitNdjson, type SplitNdjsonOptions } from "./split-ndjson.ts";
+export { splitCsv, type SplitCsvOptions } from "./imports/split-csv.ts";
+export type { FilePart, FilePart as CsvPart } from "./imports/split-file.ts";
+export { splitNdjson, type SplitNdjsonOptions } from "./imports/split-ndjson.ts";
 export {
   type ImportQuery,
   type ListImportsQuery,
   type NewImport,
   type SentImportPart,
   xlsxMediaType,
-} from "./imports.ts";
+} from "./imports/imports.ts";
 export type { BulkOptions, ListJobsQuery, WaitOptions } from "./jobs.ts";
 export type {
   JobInput,

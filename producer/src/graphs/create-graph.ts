@@ -1,5 +1,5 @@
 import type { Api } from "@toril/contract/api/http/index";
-import type { AcceptedGraph } from "@toril/contract/api/http/graphs";
+import type { AcceptedGraph } from "@toril/contract/api/http/jobs/graphs";
 import { graphJsonLimits } from "@toril/contract/api/json/json";
 import { limits } from "@toril/contract/api/limits";
 import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";

@@ -1,5 +1,5 @@
 import type { Api } from "@toril/contract/api/http/index";
-import { listChildren } from "@toril/contract/api/http/graphs";
+import { listChildren } from "@toril/contract/api/http/jobs/graphs";
 import { lowestId } from "@toril/contract/engine/jobs/enqueue/job-id";
 import { readChildIds } from "@toril/contract/engine/jobs/graph/read-children";
 import { isPermitted } from "../auth/principal.ts";

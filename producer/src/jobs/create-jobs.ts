@@ -2,7 +2,12 @@ import type { Api } from "@toril/contract/api/http/index";
 import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
 import type { Accepted } from "@toril/contract/engine/jobs/insert/insert-entries";
 import type { NewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
-import type { BulkCheck, BulkEntry, BulkProblem, BulkResult } from "@toril/contract/api/http/bulk";
+import type {
+  BulkCheck,
+  BulkEntry,
+  BulkProblem,
+  BulkResult,
+} from "@toril/contract/api/http/jobs/bulk";
 import { limits } from "@toril/contract/api/limits";
 import type { StoredResponse } from "@toril/contract/engine/postgres/idempotency";
 import { toProblem } from "@toril/contract/api/problem";

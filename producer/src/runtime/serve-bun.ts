@@ -1,4 +1,4 @@
-import { createJobPath } from "@toril/contract/api/http/jobs";
+import { createJobPath } from "@toril/contract/api/http/jobs/jobs";
 import type { ClientConnection } from "../http/request-context.ts";
 import {
   respondWithMetrics,

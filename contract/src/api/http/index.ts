@@ -9,7 +9,7 @@ import {
 import { createImportRoute } from "./create-import.ts";
 import { followImport, followJob, followJobs, createEventRoutes } from "./events.ts";
 import { fetchFeed, listFeeds } from "./feeds.ts";
-import { createGraphRoutes, listChildren } from "./graphs.ts";
+import { createGraphRoutes, listChildren } from "./jobs/graphs.ts";
 import { getLiveness, getReadiness } from "./health.ts";
 import { completeImport, listImportParts, putImportPart } from "./import-parts.ts";
 import { cancelImport, getImport, listImportErrors, listImports } from "./imports.ts";
@@ -25,9 +25,9 @@ import {
   pauseQueue,
   resumeQueue,
 } from "./queues.ts";
-import { cancelJob, changeJob, getJob, promoteJob, retryJob } from "./job.ts";
+import { cancelJob, changeJob, getJob, promoteJob, retryJob } from "./jobs/job.ts";
 import { deleteJobType, getJobType, listJobTypes, putJobType } from "./job-types.ts";
-import { createJobRoutes } from "./jobs.ts";
+import { createJobRoutes } from "./jobs/jobs.ts";
 import {
   getOperation,
   listOperations,

@@ -1,13 +1,13 @@
 import { z } from "zod";
-import { createPage, pageQuery } from "../page.ts";
-import { JobStatus, RedisState } from "../job-states.ts";
-import { RequestTime, Key } from "../job-options.ts";
-import { Job } from "../job.ts";
-import { limits } from "../limits.ts";
-import type { JobTypeRegistry } from "../registry.ts";
-import { maxTermValueLength } from "../job-data/search-terms.ts";
-import { header, json, optional } from "./define/headers.ts";
-import { defineRoute } from "./define/route.ts";
+import { createPage, pageQuery } from "../../page.ts";
+import { JobStatus, RedisState } from "../../job-states.ts";
+import { RequestTime, Key } from "../../job-options.ts";
+import { Job } from "../../job.ts";
+import { limits } from "../../limits.ts";
+import type { JobTypeRegistry } from "../../registry.ts";
+import { maxTermValueLength } from "../../job-data/search-terms.ts";
+import { header, json, optional } from "../define/headers.ts";
+import { defineRoute } from "../define/route.ts";
 
 export const JobPage = createPage("JobPage", Job);
 export type JobPage = z.infer<typeof JobPage>;

@@ -1,6 +1,6 @@
-import type { ImportPart, ImportPartPage } from "./api-types.ts";
+import type { ImportPart, ImportPartPage } from "../api-types.ts";
 import type { FilePart } from "./split-file.ts";
-import type { PageQuery, CallOptions } from "./transport.ts";
+import type { PageQuery, CallOptions } from "../transport.ts";
 
 export interface PartOptions extends CallOptions {
   /** `text/csv` by default. */

@@ -1,9 +1,9 @@
 import { z } from "zod";
-import { IsDryRun } from "../job.ts";
-import { limits } from "../limits.ts";
-import { Problem } from "../problem.ts";
-import type { JobTypeRegistry } from "../registry.ts";
-import { json, replayed } from "./define/headers.ts";
+import { IsDryRun } from "../../job.ts";
+import { limits } from "../../limits.ts";
+import { Problem } from "../../problem.ts";
+import type { JobTypeRegistry } from "../../registry.ts";
+import { json, replayed } from "../define/headers.ts";
 
 const index = z.int().min(0);
 const rejected = z

@@ -1,20 +1,20 @@
 import { z } from "zod";
-import { AcceptedJob, CheckedJob, Job } from "../job.ts";
-import { CallbackUrl } from "../job-options.ts";
-import { limits } from "../limits.ts";
-import { Problem } from "../problem.ts";
-import type { JobTypeRegistry } from "../registry.ts";
+import { AcceptedJob, CheckedJob, Job } from "../../job.ts";
+import { CallbackUrl } from "../../job-options.ts";
+import { limits } from "../../limits.ts";
+import { Problem } from "../../problem.ts";
+import type { JobTypeRegistry } from "../../registry.ts";
 import { BulkCheck, BulkProblem, bulkContent, createBulkBody } from "./bulk.ts";
 import { createListRoute } from "./job-list.ts";
-import { json, locationBelow, optional, preferenceApplied, replayed } from "./define/headers.ts";
+import { json, locationBelow, optional, preferenceApplied, replayed } from "../define/headers.ts";
 import {
   IdempotencyKey,
   jsonParameter,
   Prefer,
   queryBoolean,
   TraceParent,
-} from "./define/parameters.ts";
-import { defineRoute, thenProblems } from "./define/route.ts";
+} from "../define/parameters.ts";
+import { defineRoute, thenProblems } from "../define/route.ts";
 
 const tags: [string] = ["Jobs"];
 export const createJobPath = "/v1/jobs";

@@ -1,12 +1,12 @@
 import { z } from "zod";
-import { graphLimits } from "../graph.ts";
-import { AcceptedJob, Job } from "../job.ts";
-import { JobStatus } from "../job-states.ts";
-import { createPage, pageQuery } from "../page.ts";
-import type { JobTypeRegistry } from "../registry.ts";
-import { json, locationBelow, optional, replayed } from "./define/headers.ts";
-import { IdempotencyKey, idParameter, TraceParent } from "./define/parameters.ts";
-import { defineRoute } from "./define/route.ts";
+import { graphLimits } from "../../graph.ts";
+import { AcceptedJob, Job } from "../../job.ts";
+import { JobStatus } from "../../job-states.ts";
+import { createPage, pageQuery } from "../../page.ts";
+import type { JobTypeRegistry } from "../../registry.ts";
+import { json, locationBelow, optional, replayed } from "../define/headers.ts";
+import { IdempotencyKey, idParameter, TraceParent } from "../define/parameters.ts";
+import { defineRoute } from "../define/route.ts";
 
 /** The response to a graph: its root job, and how many jobs were recorded. */
 export const AcceptedGraph = AcceptedJob.extend({

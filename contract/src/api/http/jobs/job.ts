@@ -1,9 +1,9 @@
 import { z } from "zod";
-import { JobChanges } from "../job-options.ts";
-import { Job, JobDetail } from "../job.ts";
-import { jobTag, json, locationBelow, notModified, preferenceApplied } from "./define/headers.ts";
-import { idParameter, Prefer } from "./define/parameters.ts";
-import { bodyProblems, defineRoute } from "./define/route.ts";
+import { JobChanges } from "../../job-options.ts";
+import { Job, JobDetail } from "../../job.ts";
+import { jobTag, json, locationBelow, notModified, preferenceApplied } from "../define/headers.ts";
+import { idParameter, Prefer } from "../define/parameters.ts";
+import { bodyProblems, defineRoute } from "../define/route.ts";
 
 const tags: [string] = ["Jobs"];
 

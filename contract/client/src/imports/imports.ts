@@ -5,9 +5,9 @@ import type {
   ImportPart,
   ImportPartPage,
   Operation,
-} from "./api-types.ts";
-import { type FollowOptions, toFollowedImportEvent } from "./follow.ts";
-import type { JobRequest, JobTypeName, JobTypes, Sent } from "./job-types.ts";
+} from "../api-types.ts";
+import { type FollowOptions, toFollowedImportEvent } from "../follow.ts";
+import type { JobRequest, JobTypeName, JobTypes, Sent } from "../job-types.ts";
 import {
   compressBytes,
   type PartOptions,
@@ -24,7 +24,7 @@ import {
   postJson,
   type Transport,
   type WriteOptions,
-} from "./transport.ts";
+} from "../transport.ts";
 
 /** Content-Type of an .xlsx file. */
 export const xlsxMediaType = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
