@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { changeKey } from "@toril/contract/engine/api-keys/change-key";
 import { issueKey } from "@toril/contract/engine/api-keys/key-ledger";
 import type { Scope } from "@toril/contract/api/access/scope";
-import type { Page } from "playwright-core";
+import type { Page, Response } from "playwright-core";
 
 import { findViolations, startConsole } from "./_console.ts";
 import { startOidcProducer } from "./_oidc-producer.ts";
@@ -251,6 +251,30 @@ test("a job page stays live when the producer is restarted", async () => {
   await stack.producers[0]!.restart();
   await stack.client.resumeQueue("default");
   await hasStatus(opened.page, "completed");
+});
+
+test("the overview follows a stream, also after the producer was restarted", async () => {
+  await using opened = await open("/queues");
+  const { page } = opened;
+  const polls: string[] = [];
+  const isSnapshot = (response: Response) =>
+    response.url().endsWith("/v1/overview/events") && response.ok();
+  const first = page.waitForResponse(isSnapshot);
+  await page.getByRole("heading", { name: "Queues" }).waitFor();
+  await show(page, "");
+  await first;
+  page.on("request", (request) => {
+    if (request.url().endsWith("/v1/overview")) polls.push(request.url());
+  });
+  const again = page.waitForResponse(isSnapshot);
+  await stack.producers[0]!.restart();
+  await again;
+  polls.length = 0;
+  await stack.client.pauseQueue("feeds");
+  await page.getByText("The queue feeds is paused").waitFor();
+  await stack.client.resumeQueue("feeds");
+  await page.getByText("The queue feeds is paused").waitFor({ state: "detached" });
+  expect(polls.length).toBeLessThanOrEqual(1);
 });
 
 test("every page is accessible, complies with its policy, and fits a phone, light and dark", async () => {

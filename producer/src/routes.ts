@@ -81,7 +81,7 @@ export function createRoutes(deps: RoutesDeps): HandledRoute[] {
     }),
     ...principalRoutes(),
     ...auditRoutes(reads),
-    ...overviewRoutes(overview.read, overview.readHistory),
+    ...overviewRoutes(overview.read, overview.readHistory, events),
     ...keyRoutes(api, {
       ledger: changing,
       reads,

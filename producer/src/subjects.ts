@@ -175,6 +175,7 @@ export async function openSubjects(
     ledger: background,
     imports: imports.importLedger,
     readJob: jobs.readJob,
+    readOverview: overview.read,
     isAuthorized: auth.isAuthorized,
     maxListeners: config.MAX_LISTENERS,
     log,

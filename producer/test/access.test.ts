@@ -385,6 +385,12 @@ const rows: Record<string, Row | "any" | "open"> = {
     // Like /metrics, it shows the queues of all tenants, whose names may be those of types, and none of their data.
     elsewhere: "shared",
   },
+  followOverview: {
+    scope: "metrics:read",
+    ask: () => ["/v1/overview/events"],
+    elsewhere: "shared",
+    isPage: true,
+  },
   getOverviewHistory: {
     scope: "metrics:read",
     ask: () => ["/v1/overview/history"],

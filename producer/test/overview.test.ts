@@ -2,6 +2,7 @@ import { createSendHeartbeat } from "@toril/contract/engine/queues/worker-heartb
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { Overview } from "@toril/client";
 import type { Scope } from "@toril/contract/api/access/scope";
+import { addUpdate } from "../console/pages/overview/add-update.ts";
 import { _bearer, _issue } from "./_keys.ts";
 import {
   _echo,
@@ -76,11 +77,40 @@ test("a worker that serves several queues counts once, by its kind", async () =>
   });
 });
 
-test("without Redis, the overview is refused", async () => {
+test("the stream of the overview has all slots after each connection, and then the latest ones", async () => {
+  const [{ client }] = producers;
+  for (let connection = 0; connection < 2; connection += 1) {
+    const abort = new AbortController();
+    const events = client.followOverview({ signal: abort.signal });
+    const { value: first } = await events.next();
+    const { value: next } = await events.next();
+    const { value: last } = await events.next();
+    abort.abort();
+    expect([first, next, last].map((sent) => sent?.event)).toEqual([
+      "snapshot",
+      "update",
+      "update",
+    ]);
+    expect(first!.data.slots).toHaveLength(180);
+    expect(next!.data.slots.length).toBeLessThan(90);
+    let shown = addUpdate(addUpdate(undefined, first!.data), next!.data);
+    shown = addUpdate(shown, last!.data);
+    expect(shown.slots).toHaveLength(180);
+    const steps = shown.slots
+      .slice(1)
+      .map(({ at }, index) => Date.parse(at) - Date.parse(shown.slots[index]!.at));
+    expect(new Set(steps)).toEqual(new Set([shown.slotMs]));
+    expect(shown.at).toBe(last!.data.at);
+  }
+});
+
+test("without Redis, the overview is refused, and its streams end", async () => {
   const proxy = await _openProxy(stores.settings.REDIS_URL);
   const producer = await _startProducer(stores, { REDIS_URL: proxy.url });
+  const stream = await fetch(new URL("/v1/overview/events", producer.url));
   proxy.refuse();
   try {
+    expect(await stream.text()).toStartWith("event: snapshot");
     _expectProblem(await producer.request("/v1/overview"), "at-capacity");
   } finally {
     await producer.close();
@@ -137,4 +167,15 @@ test("keys of other tenants and restricted keys see their own queues only", asyn
   expect(await read(acme)).not.toContain("private.mail");
   expect(await read(acme)).toContain("default");
   expect(await read(restricted)).not.toContain("feeds");
+  const follow = async ({ key }: { key: string }) => {
+    const stream = await fetch(new URL("/v1/overview/events", producer.url), {
+      headers: _bearer(key),
+    });
+    const reader = stream.body!.pipeThrough(new TextDecoderStream()).getReader();
+    const { value } = await reader.read();
+    await reader.cancel();
+    return value;
+  };
+  expect(await follow(operator)).toContain("private.mail");
+  expect(await follow(acme)).not.toContain("private.mail");
 });

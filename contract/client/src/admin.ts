@@ -19,6 +19,7 @@ import type {
   QuotaUse,
   Readiness,
 } from "./api-types.ts";
+import { type FollowOptions, toFollowedOverviewEvent } from "./follow.ts";
 import type { Sent } from "./job-types.ts";
 import {
   type CallOptions,
@@ -43,7 +44,7 @@ export interface ListAuditQuery extends PageQuery {
 }
 
 /** Calls about the service, queues, API keys and the audit log. */
-export function createAdminCalls({ call }: Transport) {
+export function createAdminCalls({ call, followAt }: Transport) {
   return {
     /** Whether the service accepts jobs. Throws `TorilError` with status 503 if it does not. */
     getReadiness: (options: CallOptions = {}) => call<Readiness>("/readyz", options),
@@ -93,6 +94,9 @@ export function createAdminCalls({ call }: Transport) {
 
     /** Returns the activity of the last 30 minutes, the queues, and the memory of Redis. */
     getOverview: (options: CallOptions = {}) => call<Overview>("/v1/overview", options),
+    /** Yields a snapshot of the overview after each connection, and its latest slots every 2 s. */
+    followOverview: (options?: FollowOptions) =>
+      followAt("/v1/overview/events", toFollowedOverviewEvent, options),
     /** Reads a longer period from the Prometheus that the service is configured with. */
     getOverviewHistory: (range: OverviewHistory["range"], options: CallOptions = {}) =>
       call<OverviewHistory>(`/v1/overview/history?range=${range}`, options),

@@ -1,4 +1,4 @@
-import type { EventGap, Import, Job, JobEvent } from "./api-types.ts";
+import type { EventGap, Import, Job, JobEvent, Overview } from "./api-types.ts";
 import { readEvents, type SentEvent } from "./read-events.ts";
 import { pause } from "./retry.ts";
 
@@ -17,11 +17,15 @@ export type FollowedEvent = Seen &
   ({ event: "gap"; data: EventGap } | { event: JobEvent["event"]; data: JobEvent });
 export type FollowedJobEvent = FollowedEvent | (Seen & { event: "snapshot"; data: Job });
 export type FollowedImportEvent = Seen & { event: "snapshot"; data: Import };
+/** An `update` has the latest slots only. */
+export type FollowedOverviewEvent = Seen & { event: "snapshot" | "update"; data: Overview };
 
 // Safe casts: the contract types the data by the path of the stream and the name of the event.
 export const toFollowedEvent = (sent: SentEvent) => parseData(sent) as FollowedEvent;
 export const toFollowedJobEvent = (sent: SentEvent) => parseData(sent) as FollowedJobEvent;
 export const toFollowedImportEvent = (sent: SentEvent) => parseData(sent) as FollowedImportEvent;
+export const toFollowedOverviewEvent = (sent: SentEvent) =>
+  parseData(sent) as FollowedOverviewEvent;
 
 function parseData({ event, data, id }: SentEvent) {
   return { event, data: JSON.parse(data) as unknown, id };

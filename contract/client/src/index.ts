@@ -99,6 +99,7 @@ export type {
   FollowedEvent,
   FollowedImportEvent,
   FollowedJobEvent,
+  FollowedOverviewEvent,
   FollowOptions,
 } from "./follow.ts";
 export { splitCsv, type SplitCsvOptions } from "./imports/split-csv.ts";

@@ -23,12 +23,18 @@ export function Chart({ title, times, series, format }: ChartProps) {
   const ref = useRef<HTMLDivElement>(null);
   const chart = useRef<UPlot | undefined>(undefined);
   const scheme = useColorScheme();
+  /** Index of the time under the pointer. */
+  const [pointed, setPointed] = useState<number | null>(null);
   const names = series.map(({ label }) => label).join();
 
   useEffect(() => {
     const element = ref.current;
     if (element === null) return undefined;
-    const plot = new UPlot(toOptions(element, series, format), toData(times, series), element);
+    const plot = new UPlot(
+      toOptions(element, series, { format, onPoint: setPointed }),
+      toData(times, series),
+      element,
+    );
     chart.current = plot;
     const resizing = new ResizeObserver(() => {
       if (element.clientWidth > 0) plot.setSize({ width: element.clientWidth, height });
@@ -42,18 +48,25 @@ export function Chart({ title, times, series, format }: ChartProps) {
 
   useEffect(() => chart.current?.setData(toData(times, series)), [times, series]);
 
+  const formatOr = (value: number | null | undefined) =>
+    value === undefined || value === null ? "–" : format(value);
+  const pointedAt = pointed === null ? undefined : times[pointed];
   const latest = series.map(({ label, values }) => {
     const value = values.findLast((value) => value !== null);
-    return { label, text: value === undefined || value === null ? "–" : format(value) };
+    return { label, text: formatOr(value) };
   });
   return (
     <figure class="chart">
       <figcaption>
         <span class="chart-title">{title}</span>
         <span class="legend">
-          {series.map(({ label, color }, index) => (
+          {pointedAt !== undefined && <span>{formatTick(pointedAt / 1000)}</span>}
+          {series.map(({ label, color, values }, index) => (
             <span key={label} data-color={color}>
-              {label} <strong>{latest[index]?.text}</strong>
+              {label}{" "}
+              <strong>
+                {pointedAt === undefined ? latest[index]?.text : formatOr(values[pointed ?? 0])}
+              </strong>
             </span>
           ))}
         </span>
@@ -71,10 +84,15 @@ function toData(times: readonly number[], series: readonly Series[]): UPlot.Alig
   return [times.map((at) => at / 1000), ...series.map(({ values }) => [...values])];
 }
 
+interface Callbacks extends Pick<ChartProps, "format"> {
+  /** Receives the index of the time under the pointer, or null. */
+  onPoint(index: number | null): void;
+}
+
 function toOptions(
   element: HTMLElement,
   series: readonly Series[],
-  format: (value: number) => string,
+  { format, onPoint }: Callbacks,
 ): UPlot.Options {
   const muted = readColor("muted");
   const line = readColor("line");
@@ -85,6 +103,7 @@ function toOptions(
     padding: [8, 16, 0, 0],
     legend: { show: false },
     cursor: { y: false, points: { size: 5 } },
+    hooks: { setCursor: [({ cursor }) => onPoint(cursor.idx ?? null)] },
     scales: { y: { range: (_plot, _min, max) => [0, Math.max(max * 1.1, 1)] } },
     axes: [
       {

@@ -6,10 +6,12 @@ import type { Cluster, Redis } from "ioredis";
 import type { Logger } from "pino";
 import type { RequestContext } from "../http/request-context.ts";
 import type { ImportLedger } from "../imports/import-ledger.ts";
+import type { ReadOverview } from "../overview/read-overview.ts";
 import { createEventStreams } from "./event-stream.ts";
 import { createFollowImport, type ImportFollowing } from "./follow-import.ts";
 import { createFollowJob, type FollowJob, type FollowJobDeps } from "./follow-job.ts";
 import { createFollowJobs, type FollowJobs } from "./follow-jobs.ts";
+import { createFollowOverview, type OverviewFollowing } from "./follow-overview.ts";
 import { createEventHub } from "./event-hub.ts";
 import {
   type ConnectionLimit,
@@ -29,6 +31,7 @@ export interface EventsDeps {
   ledger: Ledger;
   imports: ImportLedger;
   readJob: FollowJobDeps["readJob"];
+  readOverview: ReadOverview;
   isAuthorized(context: RequestContext): Promise<boolean>;
   maxListeners: number;
   log: Logger;
@@ -41,6 +44,7 @@ export interface Events {
   followJob: FollowJob;
   followJobs: FollowJobs;
   followImport: ImportFollowing["follow"];
+  followOverview: OverviewFollowing["follow"];
   /** Number of waiting requests and open streams. */
   readonly listeners: number;
   /** Ends all waiting requests and streams. Idempotent. */
@@ -76,17 +80,20 @@ export function createEvents(deps: EventsDeps): Events {
     log,
   });
   const followImport = createFollowImport({ findMany: imports.findMany, openStream, log });
+  const followOverview = createFollowOverview({ read: deps.readOverview, openStream, log });
   return {
     waitForEnd: createWaitForEnd(hub, limit),
     connectionLimit: limit,
     followJob: createFollowJob({ hub, replay, openStream, readJob, log }),
     followJobs: createFollowJobs({ hub, replay, openStream }),
     followImport: followImport.follow,
+    followOverview: followOverview.follow,
     get listeners() {
       return limit.count;
     },
     async close() {
       followImport.close();
+      followOverview.close();
       replayTurns.close();
       await hub.close();
     },

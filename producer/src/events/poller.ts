@@ -36,7 +36,7 @@ export function createPoller(
       isFailing = false;
     } catch (error) {
       if (!isFailing)
-        log.warn({ err: error }, "failed to read the state of followed jobs or imports");
+        log.warn({ err: error }, "failed to read the state that event streams follow");
       isFailing = true;
     }
   }

@@ -1,4 +1,7 @@
+import { followOverview } from "@toril/contract/api/http/events";
 import { getOverview, getOverviewHistory } from "@toril/contract/api/http/overview";
+import type { Overview } from "@toril/contract/api/overview";
+import type { Events } from "../events/events.ts";
 import { handle, type HandledRoute } from "../http/route.ts";
 import { defaultTenant } from "@toril/contract/api/access/api-key";
 import type { RequestContext } from "../http/request-context.ts";
@@ -10,17 +13,26 @@ import type { ReadOverview } from "./read-overview.ts";
 export function overviewRoutes(
   readOverview: ReadOverview,
   readHistory: ReadHistory,
+  events: Pick<Events, "followOverview">,
 ): HandledRoute[] {
   return [
     handle(getOverview, async (c) => {
-      const { queues, ...overview } = await readOverview().catch(throwUnavailable);
-      const isVisible = createQueueFilter(c.env);
-      return c.json({ ...overview, queues: queues.filter(({ name }) => isVisible(name)) }, 200);
+      const overview = await readOverview().catch(throwUnavailable);
+      return c.json(toVisible(overview, c.env), 200);
+    }),
+    handle(followOverview, async (c) => {
+      const overview = await readOverview().catch(throwUnavailable);
+      return events.followOverview(c.env, overview, (current) => toVisible(current, c.env));
     }),
     handle(getOverviewHistory, async (c) =>
       c.json(await readHistory(c.req.valid("query").range), 200),
     ),
   ];
+}
+
+function toVisible(overview: Overview, context: RequestContext): Overview {
+  const isVisible = createQueueFilter(context);
+  return { ...overview, queues: overview.queues.filter(({ name }) => isVisible(name)) };
 }
 
 /** Operators see the queues of all tenants; other callers those whose job types they may access. */

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { Import } from "../import.ts";
+import type { Overview } from "../overview.ts";
 import type { ProblemKind } from "../problem.ts";
 import type { JobTypeRegistry } from "../registry.ts";
 import { idParameter } from "./define/parameters.ts";
@@ -79,6 +80,32 @@ export const followImport = defineRoute({
   request: { params: idParameter("import"), headers },
   responses: { ...importStream, ...ended },
   problems: [...problems, "import-not-found", "import-gone"],
+});
+
+const overviewExample: Overview = {
+  at: "2026-11-23T09:30:00.000Z",
+  slotMs: 10_000,
+  slots: [],
+  recent: { startMs: { p50: 1.4, p95: 9.7 }, runMs: null, commitMs: { p50: 2.1, p95: 4.8 } },
+  queues: [],
+  workers: { consumers: 1, pull: 0, pushEndpoints: 0, stock: 0 },
+  redis: { usedBytes: 2_700_000, maxBytes: null },
+  hasHistory: false,
+};
+
+export const followOverview = defineRoute({
+  operationId: "followOverview",
+  summary: "Stream the overview",
+  description:
+    "Sends the overview as `snapshot`, and from then on an `update` every 2 s: the overview with the latest of its slots only. A slot replaces an earlier one with the same `at`. " +
+    "The stream begins with a snapshot after each connection, so the series of a client that reconnects has no gap, and the events have no `id`. The stream ends while Redis is unavailable. " +
+    "A comment is sent every 15 s as a heartbeat. Slow consumers are disconnected.",
+  tags,
+  scope: "metrics:read",
+  method: "get",
+  path: "/v1/overview/events",
+  responses: streamResponse(`event: snapshot\ndata: ${JSON.stringify(overviewExample)}\n\n`),
+  problems: ["quota-exceeded", "at-capacity"],
 });
 
 /** Creates the operations whose schemas depend on the job types. */

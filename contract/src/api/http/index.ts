@@ -7,7 +7,13 @@ import {
   createDeadLetterRoutes,
 } from "./dead-letters.ts";
 import { createImportRoute } from "./create-import.ts";
-import { followImport, followJob, followJobs, createEventRoutes } from "./events.ts";
+import {
+  followImport,
+  followJob,
+  followJobs,
+  followOverview,
+  createEventRoutes,
+} from "./events.ts";
 import { fetchFeed, listFeeds } from "./feeds.ts";
 import { createGraphRoutes, listChildren } from "./jobs/graphs.ts";
 import { getLiveness, getReadiness } from "./health.ts";
@@ -140,6 +146,7 @@ export function createApi(jobTypes: JobTypeRegistry) {
     extendLeases,
     followJob,
     followImport,
+    followOverview,
     followQueue,
     followJobs,
     putJobType,

@@ -12,8 +12,7 @@ import { FirstRun } from "./first-run.tsx";
 import { Charts } from "./overview-charts.tsx";
 import { findProblems } from "./problems.ts";
 import { ProblemList } from "./problem-list.tsx";
-
-const refreshMs = 2000;
+import { useOverview } from "./use-overview.ts";
 
 /** The first page: the overview for those who may read it. */
 export function OverviewPage() {
@@ -45,7 +44,7 @@ function ServiceOverview() {
   const can = useCan();
   const { tenant } = useSession().principal;
   const isWhole = !useRestricted() && tenant === "default";
-  const overview = useQuery("overview", (signal) => client.getOverview({ signal }), { refreshMs });
+  const overview = useOverview();
   const canReadJobs = can("jobs:read");
   const deadLetters = useQuery(
     `dead letters ${canReadJobs}`,
