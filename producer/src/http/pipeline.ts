@@ -40,7 +40,7 @@ export interface Pipeline {
   createJob(request: Request, connection: ClientConnection): Promise<Response>;
 }
 
-/** The outer part of every request: request id, tracing, errors, metrics and log. */
+/** The outer part of every request: request id, tracing, errors, headers of the response, metrics and log. */
 export function createPipeline(deps: PipelineDeps): Pipeline {
   const { app, api, createJob, authorize, onError, log, metrics, tracing } = deps;
   const { jobTypes, memory, readPace, findQuota, bulkAdmission } = deps;
@@ -82,12 +82,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       response = onError(error, context);
     }
     context.releaseMemory();
-    response.headers.set("X-Request-Id", requestId);
-    const { rateLimit } = context;
-    if (rateLimit !== undefined) {
-      response.headers.set("RateLimit-Policy", rateLimit.policy);
-      response.headers.set("RateLimit", rateLimit.limit);
-    }
+    setHeaders(response, context);
     const ms = performance.now() - startedAt - context.waitedMs;
     const { status } = response;
     const route = context.route?.path ?? "other";
@@ -128,7 +123,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     const requestId = getRequestId(request);
     const failed = { request, requestId, path, problem: undefined };
     const response = onError(new BatchRefused("full", retryMs), failed);
-    response.headers.set("X-Request-Id", requestId);
+    setHeaders(response, { requestId });
     metrics.request({ method: "POST", route: path, status: response.status }, "at-capacity", 0);
     logRefusals();
     return response;
@@ -162,6 +157,20 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
         ? handle(request, connection)
         : observe(request, connection, api.createJob.path, createJobIfAuthorized),
   };
+}
+
+/** Sets the headers of every response. */
+function setHeaders(
+  { headers }: Response,
+  {
+    requestId,
+    rateLimit,
+  }: Pick<RequestContext, "requestId"> & Partial<Pick<RequestContext, "rateLimit">>,
+) {
+  headers.set("X-Request-Id", requestId);
+  if (rateLimit === undefined) return;
+  headers.set("RateLimit-Policy", rateLimit.policy);
+  headers.set("RateLimit", rateLimit.limit);
 }
 
 function isPlain(id: string) {

@@ -8,6 +8,7 @@ export const WebhookName = z
   .regex(/^[A-Za-z0-9][\w.-]*$/, "Letters, digits, dots, dashes and underscores.")
   .meta({ example: "orders" });
 
+/** Their payloads are built where they are recorded, in `engine/webhooks`. */
 export const webhookEvents = [
   "job.completed",
   "job.dead",
