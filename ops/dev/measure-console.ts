@@ -3,10 +3,15 @@ import type { Browser, Page } from "playwright-core";
 
 import { UserError } from "./user-error.ts";
 import { openBrowser } from "../test/_browser.ts";
-import { openPageMetrics, refreshOverview, startReportingJob } from "../test/_page-metrics.ts";
+import {
+  openPageMetrics,
+  openPolledOverview,
+  refreshOverview,
+  startReportingJob,
+} from "../test/_page-metrics.ts";
 import { startStack, type Stack } from "../test/_stack.ts";
 
-/** An hour of the overview, which asks every two seconds, and of a job that reports every second. */
+/** An hour of the overview, which changes every two seconds, and of a job that reports every second. */
 const hour = { refreshes: 1800, reports: 3600 };
 const minutesRead = [3, 30, 60];
 /** A busy machine may stop the browser for a while. */
@@ -199,8 +204,7 @@ async function measureHour({ stack, url }: Subject): Promise<Row[]> {
   const job = await startReportingJob(stack);
   await page.goto(`${url}/jobs/${job.id}`);
   const ofJob = await compare("job", hour.reports, (count) => job.report(page, count, 20));
-  await page.goto(url);
-  await page.getByRole("img", { name: /Jobs per second/ }).waitFor();
+  await openPolledOverview(page, url);
   const ofOverview = await compare("overview", hour.refreshes, (count) =>
     refreshOverview(page, count),
   );

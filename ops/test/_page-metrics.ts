@@ -24,7 +24,14 @@ const refreshWhenDrawn = `
   new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(resolve))))
     .then(() => document.dispatchEvent(new Event("visibilitychange")))`;
 
-/** Shows the overview again, as after its interval, so that an hour passes quickly. */
+/** Opens the overview without its stream: the page polls, as behind a proxy that holds events back. */
+export async function openPolledOverview(page: Page, url: string): Promise<void> {
+  await page.route("**/v1/overview/events", (route) => route.fulfill({ status: 204 }));
+  await page.goto(url);
+  await page.getByRole("img", { name: /Jobs per second/ }).waitFor();
+}
+
+/** Shows the polled overview again, as after its interval, so that an hour passes quickly. */
 export async function refreshOverview(page: Page, times: number): Promise<void> {
   for (let index = 0; index < times; index += 1) {
     const response = page.waitForResponse((one) => one.url().endsWith("/v1/overview"));

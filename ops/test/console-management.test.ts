@@ -3,7 +3,12 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { splitCsv } from "@toril/client";
 
 import { findViolations, startConsole } from "./_console.ts";
-import { openPageMetrics, refreshOverview, startReportingJob } from "./_page-metrics.ts";
+import {
+  openPageMetrics,
+  openPolledOverview,
+  refreshOverview,
+  startReportingJob,
+} from "./_page-metrics.ts";
 import type { Stack } from "./_stack.ts";
 
 const workbook = new URL("../../producer/test/_workbook.xlsx", import.meta.url);
@@ -230,8 +235,7 @@ test("pages do not grow with the events that they show", async () => {
     await page.goto(`${ui.url}/jobs/${job.id}`);
     await job.report(page, times);
     const afterEvents = await metrics.readUse();
-    await page.goto(ui.url);
-    await page.getByRole("img", { name: /Jobs per second/ }).waitFor();
+    await openPolledOverview(page, ui.url);
     await refreshOverview(page, times);
     return { afterEvents, afterRefreshes: await metrics.readUse() };
   }
