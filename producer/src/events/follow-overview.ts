@@ -42,7 +42,7 @@ export function createFollowOverview(deps: FollowOverviewDeps): OverviewFollowin
       const overview = await read();
       for (const subscriber of subscribers) subscriber.send(overview);
     } catch (error) {
-      // A client that connects again is told why it cannot read the overview.
+      // A client that connects again receives the reason as a problem.
       endAll();
       throw error;
     }
