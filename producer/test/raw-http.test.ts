@@ -43,6 +43,21 @@ test.each([
   );
 });
 
+/** Sends a body without end until a response arrives. A client that still sends when the connection closes may lose it. */
+async function answerTo(head: string, text: string): Promise<Response> {
+  for (let tries = 0; tries < 5; tries += 1) {
+    await say(head);
+    const sending = sendWithoutEnd(text);
+    const received = await connection.answer().catch((error: Error) => {
+      if (error.message !== 'closed after ""') throw error;
+      return undefined;
+    });
+    await sending;
+    if (received !== undefined) return received;
+  }
+  throw new Error("no response arrived");
+}
+
 test.each([
   ["/v1/jobs", json, "Content-Length: 999999999"],
   ["/v1/jobs", json, "Transfer-Encoding: chunked"],
@@ -55,20 +70,8 @@ test.each([
   ],
 ])("an endless body for %s (%s, %s) is refused with 413", async (path, type, framing) => {
   const text = "x".repeat(65_536);
-  const refuse = async () => {
-    await say(_head(`POST ${path}`, type, framing));
-    const sending = sendWithoutEnd(framing.includes("chunked") ? _chunk(text) : text);
-    // A client that still sends when the connection closes may lose the response.
-    const received = await connection.answer().catch((error: Error) => {
-      if (error.message !== 'closed after ""') throw error;
-      return undefined;
-    });
-    await sending;
-    return received;
-  };
-  let received: Awaited<ReturnType<typeof refuse>>;
-  for (let tries = 0; received === undefined && tries < 5; tries += 1) received = await refuse();
-  if (received === undefined) throw new Error("no response arrived");
+  const head = _head(`POST ${path}`, type, framing);
+  const received = await answerTo(head, framing.includes("chunked") ? _chunk(text) : text);
   const answer = await _checked(received, "POST", path);
   _expectProblem(answer, "body-too-large");
   expect(await stores.count()).toEqual(_nothing);
@@ -80,11 +83,10 @@ test.each([
   ["PUT /v1/jobs", json, "method-not-allowed"],
   ["POST /missing", json, "not-found"],
 ] as const)("an endless body for %s (%s) is not read further", async (line, type, kind) => {
-  await say(_head(line, type, "Transfer-Encoding: chunked"));
-  const sending = sendWithoutEnd(_chunk("x".repeat(65_536)));
+  const head = _head(line, type, "Transfer-Encoding: chunked");
+  const received = await answerTo(head, _chunk("x".repeat(65_536)));
   const [method = "", path = ""] = line.split(" ");
-  _expectProblem(await _checked(await connection.answer(), method, path), kind);
-  await sending;
+  _expectProblem(await _checked(received, method, path), kind);
 });
 
 test("a body slightly over the limit keeps the connection open", async () => {
