@@ -84,6 +84,7 @@ async function endRefused(
       `\nThe import ${id} is incomplete: ${counts.accepted} rows are accepted; ${hint}.`,
     );
   }
+  // The refusal is what the user must read; an import that stays open changes nothing.
   await client.cancelImport(id, { signal }).catch(() => {});
   started?.forget();
 }

@@ -17,6 +17,7 @@ export function createRecordUndispatched(ledger: Pick<Ledger, "run">): RecordUnd
           insert into undispatched_jobs (job_id) select unnest(${ids}::uuid[]) on conflict do nothing`,
         { timeoutMs },
       )
+      // A pass of the reconciler finds the jobs without notes.
       .catch(() => {});
   };
 }
