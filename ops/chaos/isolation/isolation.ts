@@ -104,17 +104,15 @@ export async function measureIsolation(settings: IsolationSettings): Promise<Mea
     const measured = await measure(stack, send, { name: one.name, phaseMs });
     await child.stop();
     const answers = readFileSync(child.logFile, "utf8").trim().split("\n").at(-1) ?? "";
-    measured.answers = [answers, describeRuns(measured)].filter(Boolean).join("; ");
+    const { otherRunsPerSecond: rate } = measured;
+    const runs = rate === 0 ? "" : `${rate.toFixed(0)} schedule runs/s`;
+    measured.answers = [answers, runs].filter(Boolean).join("; ");
     results.push(measured);
     print(describe(measured));
     await one.clean?.(preparation);
     await waitUntilQuiet(sql);
   }
   return results;
-}
-
-function describeRuns({ otherRunsPerSecond }: Measurement): string {
-  return otherRunsPerSecond === 0 ? "" : `${otherRunsPerSecond.toFixed(0)} schedule runs/s`;
 }
 
 function describe(measured: Measurement | undefined): string {
@@ -238,8 +236,6 @@ function residentMb(pid: number): number {
   return Math.round(Number(/VmRSS:\s+(\d+)/.exec(text)?.[1] ?? 0) / 1024);
 }
 
-const settleMs = 60_000;
-
 /** Waits until the jobs of the misbehaving tenant are processed. */
 async function waitUntilQuiet(sql: Sql): Promise<void> {
   const isQuiet = async () => {
@@ -247,8 +243,7 @@ async function waitUntilQuiet(sql: Sql): Promise<void> {
       select count(*)::int as pending from jobs where status = 'pending' and (run_at is null or run_at < now())`;
     return pending < 100 || undefined;
   };
-  await until("the backlog is processed", isQuiet, { timeoutMs: settleMs, everyMs: 500 }).catch(
-    () => {},
-  );
+  const limits = { timeoutMs: 60_000, everyMs: 500 };
+  await until("the backlog is processed", isQuiet, limits).catch(() => {});
   await sleep(1000);
 }
