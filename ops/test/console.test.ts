@@ -259,6 +259,10 @@ test("the overview follows a stream, also after the producer was restarted", asy
   const polls: string[] = [];
   const isSnapshot = (response: Response) =>
     response.url().endsWith("/v1/overview/events") && response.ok();
+  // The first connection is refused, as by a producer that starts.
+  await page.route("**/v1/overview/events", (route) => route.fulfill({ status: 429 }), {
+    times: 1,
+  });
   const first = page.waitForResponse(isSnapshot);
   await page.getByRole("heading", { name: "Queues" }).waitFor();
   await show(page, "");

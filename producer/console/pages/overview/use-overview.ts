@@ -19,6 +19,7 @@ export function useOverview(): Query<Overview> {
     const abort = new AbortController();
     const { signal } = abort;
     let silence: ReturnType<typeof setTimeout> | undefined;
+    let reconnection: ReturnType<typeof setTimeout> | undefined;
     async function follow() {
       for await (const { event, data } of client.followOverview({ signal })) {
         setLive((last) => (event === "snapshot" ? data : addUpdate(last, data)));
@@ -27,10 +28,16 @@ export function useOverview(): Query<Overview> {
         silence = setTimeout(() => setIsLive(false), silenceMs);
       }
     }
-    // Polling reports the error, if it lasts.
-    follow().catch(() => !signal.aborted && setIsLive(false));
+    // The client does not repeat a first connection that fails, nor one that is refused. Polling reports the error.
+    function start() {
+      void follow().catch(() => {
+        if (!signal.aborted) reconnection = setTimeout(start, silenceMs);
+      });
+    }
+    start();
     return () => {
       clearTimeout(silence);
+      clearTimeout(reconnection);
       abort.abort(new Error("the page was left"));
     };
   }, []);
