@@ -4,6 +4,25 @@ import { expect, test } from "bun:test";
 import { isTransient } from "../src/engine/postgres/errors.ts";
 import { postgres } from "../src/engine/postgres/driver.ts";
 
+/** Replies of a Postgres that accepts any user, and has a session that is ready. */
+const ready = Buffer.from([...Buffer.from("R\0\0\0\x08\0\0\0\0"), ...Buffer.from("Z\0\0\0\x05I")]);
+
+test("a query fails if its connection closes while the types of arrays are read, and nothing is left unhandled", async () => {
+  const server = createServer((socket) => {
+    socket.once("data", () => {
+      socket.write(ready);
+      socket.once("data", () => socket.end());
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  const sql = postgres(`postgres://toril@127.0.0.1:${port}/toril`, { max: 1 });
+  const error = await sql`select 1`.catch((thrown: unknown) => thrown);
+  expect(isTransient(error)).toBe(true);
+  await sql.end({ timeout: 0 });
+  server.close();
+});
+
 /** A proxy whose server is down may accept connections and close them at once. */
 async function openClosing(onConnection: () => void) {
   const server = createServer((socket) => {
