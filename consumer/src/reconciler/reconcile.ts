@@ -89,6 +89,8 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
     const startedAt = performance.now();
     try {
       const counts = await pass();
+      // The pass is incomplete: the next leader continues it.
+      if (signal.aborted) return;
       const report = { reason, ...counts, ms: Math.round(performance.now() - startedAt) };
       const { redispatched, postponed, settled } = counts;
       if (redispatched + postponed + settled > 0)
