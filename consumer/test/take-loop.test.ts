@@ -201,6 +201,8 @@ test("a stock worker and Toril's share a queue, and both announce what they comp
   const events = new QueueEvents(bullName(`q${queueCount}`), {
     connection: redis.duplicate(),
     prefix,
+    // By default it reads from its first blocking read on, which may follow the first jobs.
+    lastEventId: "0-0",
   });
   await events.waitUntilReady();
   const completed = new Map<string, unknown>();
