@@ -13,7 +13,7 @@ async function bundleAll(outDir: string): Promise<void> {
   await bundle("bun", producer, {
     main: "producer/src/main.ts",
     "feed-thread": feedThread,
-    "xlsx-thread": "producer/src/imports/xlsx/xlsx-thread.ts",
+    "xlsx-thread": "producer/src/imports/formats/xlsx/xlsx-thread.ts",
     toril: "ops/cli/main.ts",
   });
   copyScripts("{contract,producer}/src/**/*.lua", producer);

@@ -38,7 +38,7 @@ export const packages: readonly Package[] = [
   ]),
   // Node has no server for it.
   describe("producer", "producer/src", { bun: ">=1.3", deno: ">=2" }, "producer/README.md", [
-    "producer/src/imports/xlsx/xlsx-thread.ts",
+    "producer/src/imports/formats/xlsx/xlsx-thread.ts",
   ]),
   // AsyncDisposableStack.
   describe("consumer", "consumer/src", { node: ">=24" }, "consumer/README.md", [

@@ -11,7 +11,7 @@ import type { Idempotency } from "../idempotency/idempotency.ts";
 import { withQuota } from "../quotas/quota-reservation.ts";
 import { parseThenJob, type ThenJobDeps } from "../jobs/then-job.ts";
 import type { FindCallbacks } from "../webhooks/find-callbacks.ts";
-import { createCsvDecoder } from "./csv/decoder.ts";
+import { createCsvDecoder } from "./formats/csv/decoder.ts";
 import type { ImportLedger } from "./import-ledger.ts";
 
 export interface CreateDefinitionDeps extends ThenJobDeps {

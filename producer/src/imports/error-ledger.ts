@@ -1,7 +1,7 @@
 import { limits } from "@toril/contract/api/limits";
 import type { ImportErrorColumns } from "@toril/contract/engine/postgres/tables";
 import type { ISql } from "postgres";
-import type { RejectedRow } from "./import-chunk.ts";
+import type { RejectedRow } from "./chunks/import-chunk.ts";
 
 /** Part of the rows of a file that was sent in one request. */
 export const wholeFile = 0;

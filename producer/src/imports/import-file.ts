@@ -6,9 +6,9 @@ import type { NewJob, Origin } from "@toril/contract/engine/jobs/enqueue/new-job
 import type { Callback } from "@toril/contract/engine/webhooks/callbacks";
 import type { Import } from "@toril/contract/api/import";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
-import { createChunkWriter } from "./chunk-writer.ts";
-import { createProgress, type FileEntry, type FilePart } from "./import-chunk.ts";
-import { createEntryWriter } from "./entry-writer.ts";
+import { createChunkWriter } from "./chunks/chunk-writer.ts";
+import { createProgress, type FileEntry, type FilePart } from "./chunks/import-chunk.ts";
+import { createEntryWriter } from "./chunks/entry-writer.ts";
 import { insertErrors, wholeFile } from "./error-ledger.ts";
 import {
   InvalidFileError,

@@ -15,7 +15,7 @@ import {
 } from "./read-import.ts";
 import { type ReportedRow, selectErrors } from "./error-ledger.ts";
 import { completeImport, insertDefinition } from "./define-import.ts";
-import type { ImportProgress } from "./import-chunk.ts";
+import type { ImportProgress } from "./chunks/import-chunk.ts";
 import type { Ledgers } from "../stores/postgres.ts";
 import type { Reads } from "../stores/reads.ts";
 import { requirePermitted } from "../http/caller.ts";

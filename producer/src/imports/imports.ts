@@ -9,12 +9,12 @@ import type { Ledgers } from "../stores/postgres.ts";
 import type { FindCallbacks } from "../webhooks/find-callbacks.ts";
 import type { Reads } from "../stores/reads.ts";
 import { createFileImporter } from "./import-file.ts";
-import { createPartImporter } from "./import-part.ts";
-import { createPartLedger } from "./part-ledger.ts";
-import { partRoutes } from "./part-routes.ts";
+import { createPartImporter } from "./parts/import-part.ts";
+import { createPartLedger } from "./parts/part-ledger.ts";
+import { partRoutes } from "./parts/part-routes.ts";
 import { createImportLedger } from "./import-ledger.ts";
 import { importRoutes } from "./routes.ts";
-import { createXlsxParser } from "./xlsx/xlsx-parser.ts";
+import { createXlsxParser } from "./formats/xlsx/xlsx-parser.ts";
 
 export interface ImportsDeps {
   api: Api;

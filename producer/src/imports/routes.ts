@@ -27,15 +27,15 @@ import {
   requireUsableId,
 } from "./create-definition.ts";
 import { toCsv, toNdjson } from "./error-report.ts";
-import { readFeedEntries } from "./read-file.ts";
-import type { XlsxParser } from "./xlsx/xlsx-parser.ts";
+import { readFeedEntries } from "./formats/read-file.ts";
+import type { XlsxParser } from "./formats/xlsx/xlsx-parser.ts";
 import {
   findRowFormat,
   getMediaType,
   openRowFile,
   openWorkbook,
   type RowFile,
-} from "./row-file.ts";
+} from "./formats/row-file.ts";
 
 export interface ImportRoutesDeps {
   api: Api;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { parse } from "csv-parse/sync";
 import * as fc from "fast-check";
-import { _countTurns } from "../../../test/_turns.ts";
+import { _countTurns } from "../../../../test/_turns.ts";
 import { CsvError, readCsv, type CsvOptions, type CsvRecord } from "./read-csv.ts";
 
 const options: CsvOptions = { delimiter: ",", maxRowBytes: 10_000 };

@@ -1,7 +1,7 @@
 import { findStart, parseJson } from "@toril/contract/api/json/json";
 import { limits } from "@toril/contract/api/limits";
-import { nextTurn } from "../http/turn.ts";
-import { InvalidFileError } from "./import-errors.ts";
+import { nextTurn } from "../../http/turn.ts";
+import { InvalidFileError } from "../import-errors.ts";
 import { type ObjectRecord, recordsPerTurn, toObjectRecord } from "./object-record.ts";
 
 /** Parsed per turn of the event loop, whatever the size of the body's chunks. */

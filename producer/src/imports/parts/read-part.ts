@@ -1,12 +1,12 @@
 import type { ImportDefinition } from "@toril/contract/api/import";
 import { limits } from "@toril/contract/api/limits";
-import { isEncoded, readBytes, readEncodedBytes } from "../http/body.ts";
-import { ProblemError } from "../http/problem.ts";
-import type { RequestContext } from "../http/request-context.ts";
-import { decompressBytes } from "./decompress.ts";
-import { toImportProblem } from "./import-errors.ts";
+import { isEncoded, readBytes, readEncodedBytes } from "../../http/body.ts";
+import { ProblemError } from "../../http/problem.ts";
+import type { RequestContext } from "../../http/request-context.ts";
+import { decompressBytes } from "../formats/decompress.ts";
+import { toImportProblem } from "../import-errors.ts";
 import { parseContentRange, type PartPosition, verifyDigest } from "./part-headers.ts";
-import { fileBytes, findRowFormat, toProblemKind } from "./row-file.ts";
+import { fileBytes, findRowFormat, toProblemKind } from "../formats/row-file.ts";
 
 /** The position is that before compression. */
 export interface ReceivedPart extends PartPosition {

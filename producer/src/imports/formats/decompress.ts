@@ -1,7 +1,7 @@
 import type { ProblemKind } from "@toril/contract/api/problem";
-import { isDisconnected } from "../http/body.ts";
-import { ProblemError } from "../http/problem.ts";
-import { InvalidFileError } from "./import-errors.ts";
+import { isDisconnected } from "../../http/body.ts";
+import { ProblemError } from "../../http/problem.ts";
+import { InvalidFileError } from "../import-errors.ts";
 
 /** Content-Encodings and their formats. */
 const formats = { gzip: "gzip", "x-gzip": "gzip", zstd: "zstd" } as const;

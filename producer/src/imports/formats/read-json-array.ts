@@ -1,8 +1,8 @@
 import { findStart, parseScanned } from "@toril/contract/api/json/json";
 import { beginScan, scanJson } from "@toril/contract/api/json/json-scan";
 import { limits } from "@toril/contract/api/limits";
-import { nextTurn } from "../http/turn.ts";
-import { InvalidFileError } from "./import-errors.ts";
+import { nextTurn } from "../../http/turn.ts";
+import { InvalidFileError } from "../import-errors.ts";
 import { type ObjectRecord, recordsPerTurn, toObjectRecord } from "./object-record.ts";
 
 /** Parsed per turn of the event loop, whatever the size of the body's chunks. */

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { InvalidFileError } from "./import-errors.ts";
+import { InvalidFileError } from "../import-errors.ts";
 import type { ObjectRecord } from "./object-record.ts";
 import { readJsonArray } from "./read-json-array.ts";
 import { readNdjson } from "./read-ndjson.ts";

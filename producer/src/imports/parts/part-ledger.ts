@@ -8,11 +8,11 @@ import type {
 } from "@toril/contract/engine/postgres/tables";
 import { recordImportAborted } from "@toril/contract/engine/jobs/graph/graph-events";
 import type { ISql } from "postgres";
-import { ProblemError } from "../http/problem.ts";
-import type { Ledgers } from "../stores/postgres.ts";
-import type { Reads } from "../stores/reads.ts";
-import type { ImportProgress } from "./import-chunk.ts";
-import { requireFewErrors } from "./max-errors.ts";
+import { ProblemError } from "../../http/problem.ts";
+import type { Ledgers } from "../../stores/postgres.ts";
+import type { Reads } from "../../stores/reads.ts";
+import type { ImportProgress } from "../chunks/import-chunk.ts";
+import { requireFewErrors } from "../max-errors.ts";
 
 /** An import that is sent in parts. */
 export type PartedImport = Pick<ImportColumns, "id" | "tenant" | "type" | "status" | "header"> & {

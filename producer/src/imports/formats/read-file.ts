@@ -3,13 +3,13 @@ import { limits } from "@toril/contract/api/limits";
 import type { FeedParser } from "@toril/contract/engine/feeds/feed-parser";
 import { type ProblemKind, toProblem } from "@toril/contract/api/problem";
 import type { RowOptions } from "@toril/contract/api/row-options";
-import { isDisconnected } from "../http/body.ts";
+import { isDisconnected } from "../../http/body.ts";
 import { CsvError, type CsvOptions, type CsvRecord, readCsv } from "./csv/read-csv.ts";
-import type { FileEntry } from "./import-chunk.ts";
-import { InvalidFileError } from "./import-errors.ts";
-import { ProblemError } from "../http/problem.ts";
+import type { FileEntry } from "../chunks/import-chunk.ts";
+import { InvalidFileError } from "../import-errors.ts";
+import { ProblemError } from "../../http/problem.ts";
 import type { ObjectRecord } from "./object-record.ts";
-import { createObjectRequest, createRowRequest } from "./row-request.ts";
+import { createObjectRequest, createRowRequest } from "../rows/row-request.ts";
 
 /** What the jobs of rows are made from. */
 export interface RowEntryOptions {

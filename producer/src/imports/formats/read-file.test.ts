@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { createRegistry } from "@toril/contract/api/registry";
 import { rowImport } from "@toril/contract/api/job-types/row-import";
-import { parseEntry } from "../jobs/parse-bulk.ts";
-import { addEntries, createChunk, type FileEntry } from "./import-chunk.ts";
+import { parseEntry } from "../../jobs/parse-bulk.ts";
+import { addEntries, createChunk, type FileEntry } from "../chunks/import-chunk.ts";
 import { readCsvEntries, readRowEntries } from "./read-file.ts";
 
 const importId = "019c2f1e-7b1a-7c3d-8a4e-5f6071829304";

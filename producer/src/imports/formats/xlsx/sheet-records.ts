@@ -1,5 +1,5 @@
 import { CsvError, type CsvRecord, findHeaderError, findRowError, toRow } from "../csv/row.ts";
-import { toCsvRow } from "../error-report.ts";
+import { toCsvRow } from "../../error-report.ts";
 import type { SheetRow } from "./read-sheet.ts";
 import { XlsxError } from "./xlsx-error.ts";
 

@@ -3,17 +3,17 @@ import { ImportCompletion } from "@toril/contract/api/import";
 import { limits } from "@toril/contract/api/limits";
 import { fieldErrors } from "@toril/contract/api/problem";
 import { z } from "zod";
-import { readJson } from "../http/body.ts";
-import { findJobType, getOrigin, requirePermitted } from "../http/caller.ts";
-import { decodeCursor, encodeCursor } from "../http/cursor.ts";
-import { ProblemError } from "../http/problem.ts";
-import type { RequestContext } from "../http/request-context.ts";
-import { handle, type HandledRoute } from "../http/route.ts";
-import { type ImportLedger, requireImport } from "./import-ledger.ts";
+import { readJson } from "../../http/body.ts";
+import { findJobType, getOrigin, requirePermitted } from "../../http/caller.ts";
+import { decodeCursor, encodeCursor } from "../../http/cursor.ts";
+import { ProblemError } from "../../http/problem.ts";
+import type { RequestContext } from "../../http/request-context.ts";
+import { handle, type HandledRoute } from "../../http/route.ts";
+import { type ImportLedger, requireImport } from "../import-ledger.ts";
 import type { PartImporter } from "./import-part.ts";
 import { readPart } from "./read-part.ts";
 import type { PartedImport, PartLedger } from "./part-ledger.ts";
-import { sha256 } from "./sha256.ts";
+import { sha256 } from "../sha256.ts";
 
 export interface PartRoutesDeps {
   api: Api;

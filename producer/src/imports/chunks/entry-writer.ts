@@ -1,4 +1,4 @@
-import type { EntryContext } from "../jobs/parse-bulk.ts";
+import type { EntryContext } from "../../jobs/parse-bulk.ts";
 import type { ChunkWriter } from "./chunk-writer.ts";
 import { addEntries, createChunk, type FilePart, isFull } from "./import-chunk.ts";
 

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { ProblemError } from "../http/problem.ts";
+import { ProblemError } from "../../http/problem.ts";
 
 /** Where a part is in its file. */
 export interface PartPosition {

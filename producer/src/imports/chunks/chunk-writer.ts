@@ -1,8 +1,8 @@
 import { BatchRefused } from "@toril/contract/engine/batcher";
 import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
 import type { ISql } from "postgres";
-import { ProblemError } from "../http/problem.ts";
-import type { BlockingReservation } from "../quotas/quota-reservation.ts";
+import { ProblemError } from "../../http/problem.ts";
+import type { BlockingReservation } from "../../quotas/quota-reservation.ts";
 import { countWithoutRecording } from "./dry-run.ts";
 import {
   addChunk,
@@ -11,7 +11,7 @@ import {
   type ImportProgress,
   withoutRefused,
 } from "./import-chunk.ts";
-import { retryRefused } from "./import-errors.ts";
+import { retryRefused } from "../import-errors.ts";
 
 /** Records the chunks of one import in order, each together with the progress of the import. */
 export interface ChunkWriter {

@@ -1,5 +1,5 @@
 import { Worker } from "node:worker_threads";
-import { ProblemError } from "../../http/problem.ts";
+import { ProblemError } from "../../../http/problem.ts";
 import type { SheetRow } from "./read-sheet.ts";
 import { XlsxError } from "./xlsx-error.ts";
 

@@ -1,7 +1,7 @@
 import { createCsvDecoder } from "./decoder.ts";
 import { CsvError, type CsvOptions, type CsvRecord } from "./row.ts";
 import { createCsvRows } from "./rows.ts";
-import { nextTurn } from "../../http/turn.ts";
+import { nextTurn } from "../../../http/turn.ts";
 
 export { CsvError, type CsvOptions, type CsvRecord };
 
