@@ -3,7 +3,7 @@ import { bullId, bullName, jobKey, queueKeys } from "@toril/contract/engine/redi
 import { type DispatchOptions, toDispatchOptions } from "@toril/contract/engine/redis/options";
 import { createDispatch, dispatchScriptUrl } from "@toril/contract/engine/redis/dispatch";
 import { createNewJob, type NewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
-import type { JobRequest } from "@toril/contract/api/job-request";
+import type { JobRequest } from "@toril/contract/api/jobs/job-request";
 import type { shippedJobTypes } from "@toril/contract/api/job-types/index";
 import { insertJobs } from "@toril/contract/engine/jobs/insert/insert-jobs";
 import { createLogging } from "@toril/contract/engine/logging/logging";

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { JobRequest } from "@toril/contract/api/job-request";
+import type { JobRequest } from "@toril/contract/api/jobs/job-request";
 import { createKeyRing } from "@toril/contract/engine/secrets/key-ring";
 import { createFeedStates } from "../src/feeds/feed-states.ts";
 import { createRetryingLedger } from "../src/stores/retrying-ledger.ts";

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { mayBeDeleted } from "@toril/contract/engine/postgres/retention-marks";
-import { finalStatuses, type JobStatus } from "@toril/contract/api/job-states";
+import { finalStatuses, type JobStatus } from "@toril/contract/api/jobs/job-states";
 import { createRetention } from "../src/maintenance/retention.ts";
 import type { RetentionAges } from "../src/maintenance/config.ts";
 import { deleteStatements, type Retainable } from "../src/maintenance/retention-statements.ts";

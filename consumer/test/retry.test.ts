@@ -4,7 +4,7 @@ import { retryJobs } from "@toril/contract/engine/jobs/change/retry";
 import { jobKey } from "@toril/contract/engine/redis/names";
 import { createDispatch, dispatchScriptUrl } from "@toril/contract/engine/redis/dispatch";
 import { createRemove, removeScriptUrl } from "@toril/contract/engine/redis/remove";
-import { finalStatuses } from "@toril/contract/api/job-states";
+import { finalStatuses } from "@toril/contract/api/jobs/job-states";
 import { _openWorld, _startConsumer, _until, type _World } from "./_world.ts";
 
 let world: _World;

@@ -14,7 +14,7 @@ import { rotateSecret, saveWebhook } from "@toril/contract/engine/webhooks/webho
 import { Webhook } from "standardwebhooks";
 import { settleJobs } from "@toril/contract/engine/jobs/attempt/ledger-settle";
 import { createNewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
-import type { JobRequest } from "@toril/contract/api/job-request";
+import type { JobRequest } from "@toril/contract/api/jobs/job-request";
 import { insertJobs } from "@toril/contract/engine/jobs/insert/insert-jobs";
 import { readCallbackReceivers } from "@toril/contract/engine/webhooks/callbacks";
 import { shippedRegistry } from "../../contract/test/_job-types.ts";

@@ -1,13 +1,13 @@
 /** The public part of the contract: job types, the registry, and the schemas of responses. Depends on zod alone. */
 
 export { ApiKey } from "./api/access/api-key.ts";
-export { DeadLetter } from "./api/dead-letter.ts";
-export { JobEvent } from "./api/event.ts";
+export { DeadLetter } from "./api/jobs/dead-letter.ts";
+export { JobEvent } from "./api/jobs/event.ts";
 export { Import } from "./api/import.ts";
 export { secret } from "./api/job-data/secret-fields.ts";
-export { Backoff, JobChanges, JobOptions, KeyPolicy } from "./api/job-options.ts";
-export type { JobRequest, JobTemplate } from "./api/job-request.ts";
-export { JobState, JobStatus } from "./api/job-states.ts";
+export { Backoff, JobChanges, JobOptions, KeyPolicy } from "./api/jobs/job-options.ts";
+export type { JobRequest, JobTemplate } from "./api/jobs/job-request.ts";
+export { JobState, JobStatus } from "./api/jobs/job-states.ts";
 export {
   applyDefaults,
   type JobData,
@@ -22,7 +22,7 @@ export {
   type SandboxLimits,
   type WorkerKind,
 } from "./api/job-type.ts";
-export { AcceptedJob, Job, JobDetail, JobError } from "./api/job.ts";
+export { AcceptedJob, Job, JobDetail, JobError } from "./api/jobs/job.ts";
 export { Operation } from "./api/operation.ts";
 export { Problem } from "./api/problem.ts";
 export { Queue } from "./api/queue.ts";

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { Sql } from "postgres";
 import { Import } from "../src/api/import.ts";
-import { finalStatuses, JobState, JobStatus, transitions } from "../src/api/job-states.ts";
+import { finalStatuses, JobState, JobStatus, transitions } from "../src/api/jobs/job-states.ts";
 import { Operation } from "../src/api/operation.ts";
 import { Schedule } from "../src/api/schedule.ts";
 import { cancelJobs } from "../src/engine/jobs/change/cancel.ts";

@@ -1,7 +1,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 
-import { identify } from "../../ops/dev/process-table.ts";
+import { identify } from "../../ops/dev/processes/process-table.ts";
 
 const pattern = /^toril-k6-(\d+)$/;
 

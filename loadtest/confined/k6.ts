@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 
-import { commandOutput } from "../../ops/dev/process-table.ts";
+import { commandOutput } from "../../ops/dev/processes/process-table.ts";
 import { UserError } from "../../ops/dev/user-error.ts";
 
 export interface K6Settings {

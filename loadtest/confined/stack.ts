@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
-import { describeExit, startChild } from "../../ops/dev/child.ts";
-import { freePort } from "../../ops/dev/ports.ts";
+import { describeExit, startChild } from "../../ops/dev/processes/child.ts";
+import { freePort } from "../../ops/dev/processes/ports.ts";
 import { UserError } from "../../ops/dev/user-error.ts";
 import { listStaleFolders, groupName } from "./group-name.ts";
 

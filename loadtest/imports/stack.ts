@@ -1,13 +1,13 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 
-import { startCaddy } from "../../ops/dev/caddy.ts";
-import { startConsumer, startProducer } from "../../ops/dev/processes.ts";
+import { startCaddy } from "../../ops/dev/processes/caddy.ts";
+import { startConsumer, startProducer } from "../../ops/dev/processes/start-app.ts";
 import {
   type RestartableProcess,
   stablePort,
   startRestartable,
-} from "../../ops/dev/restartable.ts";
+} from "../../ops/dev/processes/restartable.ts";
 import { type PostgresSettings, type Stores, startStores } from "../compare/stores.ts";
 
 /** Producers behind Caddy, and consumers. */

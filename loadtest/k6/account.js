@@ -5,7 +5,7 @@ import { listJobs } from "./requests.js";
 import { settleSeconds } from "./settings.js";
 
 /**
- * @typedef {import("@toril/contract/api/job").Job} Job
+ * @typedef {import("@toril/contract/api/jobs/job").Job} Job
  * @typedef {import("@toril/contract/api/http/jobs/job-list").JobPage} JobPage
  * @typedef {import("./run.js").Run} Run
  */

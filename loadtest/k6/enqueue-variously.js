@@ -8,7 +8,7 @@ import { echo, ownMessage } from "./run.js";
 
 /**
  * @typedef {import("./run.js").Run} Run
- * @typedef {import("@toril/contract/api/job").Job} Job
+ * @typedef {import("@toril/contract/api/jobs/job").Job} Job
  * @typedef {import("@toril/contract/api/problem").Problem} Problem
  */
 

@@ -49,7 +49,7 @@ export function ownMessage({ mark }) {
 /**
  * @param {string} message
  * @param {{ sleepMs?: number, failures?: number }} [data]
- * @returns {import("@toril/contract/api/job-request").JobRequest}
+ * @returns {import("@toril/contract/api/jobs/job-request").JobRequest}
  */
 export function echo(message, data = {}) {
   return { type: "echo", data: { message, ...data } };

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { startChild } from "../../ops/dev/child.ts";
+import { startChild } from "../../ops/dev/processes/child.ts";
 import { until } from "../../ops/dev/until.ts";
 import { confine } from "../confined/confine.ts";
 

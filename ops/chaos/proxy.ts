@@ -1,7 +1,7 @@
 import { join } from "node:path";
 
-import { stablePort } from "../dev/restartable.ts";
-import { startChild } from "../dev/child.ts";
+import { stablePort } from "../dev/processes/restartable.ts";
+import { startChild } from "../dev/processes/child.ts";
 
 /** Control of the process `network-proxy.ts`. */
 export interface Proxy extends AsyncDisposable {

@@ -3,11 +3,15 @@ import { join } from "node:path";
 
 import postgres from "postgres";
 
-import { type RestartableProcess, startRestartable, stablePort } from "../dev/restartable.ts";
-import { startCaddy } from "../dev/caddy.ts";
+import {
+  type RestartableProcess,
+  startRestartable,
+  stablePort,
+} from "../dev/processes/restartable.ts";
+import { startCaddy } from "../dev/processes/caddy.ts";
 import { migrateDatabase } from "../dev/stores/migrate-database.ts";
 import { startPostgres } from "../dev/stores/postgres.ts";
-import { type Program, startConsumer, startProducer } from "../dev/processes.ts";
+import { type Program, startConsumer, startProducer } from "../dev/processes/start-app.ts";
 import { startProxy, type Proxy } from "./proxy.ts";
 import { startTopology, type Topology, type TopologyName } from "./topology.ts";
 

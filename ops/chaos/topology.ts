@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { type RestartableProcess, stablePort } from "../dev/restartable.ts";
+import { type RestartableProcess, stablePort } from "../dev/processes/restartable.ts";
 import { startCluster, startSentinels } from "../dev/stores/redis-fleet.ts";
 import { type RedisProcess, startRedisProcess } from "../dev/stores/redis-process.ts";
 import type { Proxy } from "./proxy.ts";

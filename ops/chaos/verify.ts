@@ -1,4 +1,4 @@
-import { transitions } from "@toril/contract/api/job-states";
+import { transitions } from "@toril/contract/api/jobs/job-states";
 import type { Sql } from "postgres";
 
 import { until } from "../dev/until.ts";

@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import { shippedJobTypes } from "@toril/contract/api/job-types/index";
 import { createRegistry, type JobTypeRegistry } from "@toril/contract/api/registry";
-import { commandOutput } from "../dev/process-table.ts";
+import { commandOutput } from "../dev/processes/process-table.ts";
 import { createLedgerAccess } from "./ledger.ts";
 import { describeError, exitCodes, getExitCode } from "./output/exit-codes.ts";
 import { findConfig, loadProject } from "./project/load-project.ts";

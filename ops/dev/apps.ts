@@ -1,7 +1,7 @@
-import type { Child } from "./child.ts";
-import type { Supervisor } from "./supervisor.ts";
-import { freePort } from "./ports.ts";
-import { startConsumer, startProducer } from "./processes.ts";
+import type { Child } from "./processes/child.ts";
+import type { Supervisor } from "./processes/supervisor.ts";
+import { freePort } from "./processes/ports.ts";
+import { startConsumer, startProducer } from "./processes/start-app.ts";
 import type { Stores } from "./stores/stores.ts";
 
 export interface AppsSettings {

@@ -1,6 +1,6 @@
 import { rmSync, writeFileSync } from "node:fs";
 
-import { quote } from "./child.ts";
+import { quote } from "./processes/child.ts";
 
 /** Shell assignments for redis-cli, psql and k6; the file exists only while the stores run. */
 export function writeEnvFile(path: string, values: Readonly<Record<string, string>>): Disposable {

@@ -2,11 +2,11 @@ import { join } from "node:path";
 
 import { confirmDatabase } from "./stores/confirm-database.ts";
 import { openConsumers, openProducers } from "./apps.ts";
-import type { Child } from "./child.ts";
+import type { Child } from "./processes/child.ts";
 import { runDemo } from "./demo/demo.ts";
 import { writeEnvFile } from "./env-file.ts";
-import { createSupervisor } from "./supervisor.ts";
-import { requireFreePorts } from "./ports.ts";
+import { createSupervisor } from "./processes/supervisor.ts";
+import { requireFreePorts } from "./processes/ports.ts";
 import type { Output } from "./demo/progress.ts";
 import { UserError } from "./user-error.ts";
 import { lockDataDir } from "./stores/data-lock.ts";

@@ -1,7 +1,7 @@
 import { chromium, type Browser, type BrowserContextOptions, type Page } from "playwright-core";
 
 import { installProgram } from "../dev/stores/install-program.ts";
-import { commandOutput } from "../dev/process-table.ts";
+import { commandOutput } from "../dev/processes/process-table.ts";
 
 /** Starts the system's Chromium, headless. */
 export function openBrowser(args: string[] = []): Promise<Browser> {

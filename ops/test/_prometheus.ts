@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
 
-import { startChild } from "../dev/child.ts";
+import { startChild } from "../dev/processes/child.ts";
 import { installProgram } from "../dev/stores/install-program.ts";
-import { commandOutput } from "../dev/process-table.ts";
-import { stablePort } from "../dev/restartable.ts";
+import { commandOutput } from "../dev/processes/process-table.ts";
+import { stablePort } from "../dev/processes/restartable.ts";
 import { list } from "./_documents.ts";
 import { root } from "./_stack.ts";
 

@@ -8,11 +8,15 @@ import postgres from "postgres";
 
 import { migrateDatabase } from "../dev/stores/migrate-database.ts";
 import { startPostgres } from "../dev/stores/postgres.ts";
-import { type Program, startConsumer, startProducer } from "../dev/processes.ts";
+import { type Program, startConsumer, startProducer } from "../dev/processes/start-app.ts";
 import { startRedis, type Service } from "../dev/stores/redis.ts";
 import { until } from "../dev/until.ts";
 import { recordSettlements } from "./_ledger.ts";
-import { startRestartable, stablePort, type RestartableProcess } from "../dev/restartable.ts";
+import {
+  startRestartable,
+  stablePort,
+  type RestartableProcess,
+} from "../dev/processes/restartable.ts";
 
 export const root = fileURLToPath(new URL("../../", import.meta.url));
 

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { identify } from "../dev/process-table.ts";
+import { identify } from "../dev/processes/process-table.ts";
 import { until } from "../dev/until.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));

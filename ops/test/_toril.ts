@@ -1,6 +1,6 @@
 import { join } from "node:path";
 
-import type { Program } from "../dev/processes.ts";
+import type { Program } from "../dev/processes/start-app.ts";
 import { findBundled, root } from "./_stack.ts";
 
 /** `bun run toril`, of the sources. */

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
 import { echo, getJobId, postJob, postMany } from "./_api.ts";
-import { stablePort } from "../dev/restartable.ts";
+import { stablePort } from "../dev/processes/restartable.ts";
 import { findViolations } from "./_console.ts";
 import { openBrowser } from "./_browser.ts";
 import { promtool, run, startMonitoring } from "./_prometheus.ts";

@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "bun:test";
 
-import { startChild } from "../dev/child.ts";
+import { startChild } from "../dev/processes/child.ts";
 import { echo, getJobId, postJob } from "./_api.ts";
-import { stablePort } from "../dev/restartable.ts";
+import { stablePort } from "../dev/processes/restartable.ts";
 import { root, startStack } from "./_stack.ts";
 
 const bin = (name: string) => join(root, "node_modules/.bin", name);

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 
 import { echo, getJobId, postJob } from "./_api.ts";
-import { startCaddy, type Caddy } from "../dev/caddy.ts";
+import { startCaddy, type Caddy } from "../dev/processes/caddy.ts";
 import { findMissingJobs } from "./_ledger.ts";
 import { startStack, type App, type Stack } from "./_stack.ts";
 

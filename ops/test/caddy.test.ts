@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { Problem } from "@toril/contract/api/problem";
 
 import { until as patiently } from "../dev/until.ts";
-import { startCaddy } from "../dev/caddy.ts";
+import { startCaddy } from "../dev/processes/caddy.ts";
 import { startUpstream, type Upstream } from "./_fake-producer.ts";
 
 const until = <T>(what: string, probe: () => Promise<T | undefined>) =>

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { type Client, createClient, TorilError } from "@toril/client";
 import { queueKeys } from "@toril/contract/engine/redis/names";
-import type { JobRequest } from "@toril/contract/api/job-request";
+import type { JobRequest } from "@toril/contract/api/jobs/job-request";
 
 import { findMissingJobs } from "./_ledger.ts";
-import type { RestartableProcess } from "../dev/restartable.ts";
+import type { RestartableProcess } from "../dev/processes/restartable.ts";
 import { startStack } from "./_stack.ts";
 
 let stack: Awaited<ReturnType<typeof startStack>>;

@@ -8,9 +8,13 @@ import { createClient } from "@toril/client";
 import { Import } from "@toril/contract/api/import";
 
 import project from "../../package.json" with { type: "json" };
-import { startChild } from "../dev/child.ts";
+import { startChild } from "../dev/processes/child.ts";
 import { echo, getJobId, postJob } from "./_api.ts";
-import { startRestartable, stablePort, type RestartableProcess } from "../dev/restartable.ts";
+import {
+  startRestartable,
+  stablePort,
+  type RestartableProcess,
+} from "../dev/processes/restartable.ts";
 import { root, startStack, type Stack } from "./_stack.ts";
 
 let stack: Stack;

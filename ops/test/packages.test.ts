@@ -16,7 +16,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { publint } from "publint";
 import { z } from "zod";
 import project from "../../package.json" with { type: "json" };
-import { freePort } from "../dev/ports.ts";
+import { freePort } from "../dev/processes/ports.ts";
 import { until } from "../dev/until.ts";
 import { _startOwnService } from "./_own-service.ts";
 import { root } from "./_stack.ts";

@@ -1,5 +1,5 @@
 import { queueKeys } from "@toril/contract/engine/redis/names";
-import type { JobRequest } from "@toril/contract/api/job-request";
+import type { JobRequest } from "@toril/contract/api/jobs/job-request";
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 
 import { echo, getJobId, postJob } from "./_api.ts";

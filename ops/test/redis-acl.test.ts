@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { jobKey, lockKey, queueKeys } from "@toril/contract/engine/redis/names";
-import type { JobRequest } from "@toril/contract/api/job-request";
+import type { JobRequest } from "@toril/contract/api/jobs/job-request";
 import type { NewApiKey } from "@toril/contract/api/access/api-key";
 import { issueKey } from "@toril/contract/engine/api-keys/key-ledger";
 import { readEvents } from "@toril/client/read-events";

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 
 import { echo, getJobId, postJob } from "./_api.ts";
 import { type Certificate, createAuthority } from "./_certificates.ts";
-import { stablePort } from "../dev/restartable.ts";
+import { stablePort } from "../dev/processes/restartable.ts";
 import { type RedisProcess, startRedisProcess } from "../dev/stores/redis-process.ts";
 import { startStack, type Stack } from "./_stack.ts";
 

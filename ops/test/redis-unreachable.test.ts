@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 
 import { echo, postJob } from "./_api.ts";
-import { stablePort } from "../dev/restartable.ts";
+import { stablePort } from "../dev/processes/restartable.ts";
 import { startRedisProcess } from "../dev/stores/redis-process.ts";
 import { startStack, type Stack } from "./_stack.ts";
 

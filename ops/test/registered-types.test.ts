@@ -2,7 +2,7 @@ import { bullName, queueKeys } from "@toril/contract/engine/redis/names";
 import { Worker } from "bullmq";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { Redis } from "ioredis";
-import { stablePort } from "../dev/restartable.ts";
+import { stablePort } from "../dev/processes/restartable.ts";
 import { allCompleted, countJobs, countsIfSettled, deleteJobs } from "./_ledger.ts";
 import { startStack, type Stack } from "./_stack.ts";
 

@@ -4,8 +4,8 @@ import { afterAll, describe, expect, test } from "bun:test";
 
 import postgres from "postgres";
 
-import { stablePort } from "../dev/restartable.ts";
-import { identify } from "../dev/process-table.ts";
+import { stablePort } from "../dev/processes/restartable.ts";
+import { identify } from "../dev/processes/process-table.ts";
 import { until } from "../dev/until.ts";
 import { _dataDir, _npmStart, _pids, _readEnv, _waitUntilGone, type Start } from "./_start.ts";
 

@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from "bun:test";
 import { TorilError } from "@toril/client";
-import type { JobRequest } from "@toril/contract/api/job-request";
+import type { JobRequest } from "@toril/contract/api/jobs/job-request";
 import { _echo, _expectProblem, _nothing, _openProducer } from "./_producer.ts";
 
 const { stores, producer } = await _openProducer();

@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from "bun:test";
-import { graphLimits } from "@toril/contract/api/graph";
+import { graphLimits } from "@toril/contract/api/jobs/graph";
 import { _bearer, _issue } from "./_keys.ts";
 import { _echo, _expectProblem, _json, _nothing, _openProducer } from "./_producer.ts";
 

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { FeedParser, PagedFeed } from "@toril/contract/engine/feeds/feed-parser";
-import type { JobRequest } from "@toril/contract/api/job-request";
+import type { JobRequest } from "@toril/contract/api/jobs/job-request";
 import type { JobResult } from "@toril/contract/api/job-type";
 import { feedFetch } from "@toril/contract/api/job-types/feed-fetch";
 import type { feedItem } from "@toril/contract/api/job-types/feed-item";

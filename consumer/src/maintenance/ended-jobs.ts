@@ -1,4 +1,4 @@
-import { type FinalStatus, finalStatuses } from "@toril/contract/api/job-states";
+import { type FinalStatus, finalStatuses } from "@toril/contract/api/jobs/job-states";
 import { raiseMarks } from "@toril/contract/engine/postgres/retention-marks";
 import { lowestId } from "@toril/contract/engine/jobs/enqueue/job-id";
 import type { ISql, PendingQuery } from "postgres";

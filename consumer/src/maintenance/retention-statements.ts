@@ -1,4 +1,4 @@
-import type { FinalStatus } from "@toril/contract/api/job-states";
+import type { FinalStatus } from "@toril/contract/api/jobs/job-states";
 import type { ISql } from "postgres";
 import { raiseMarks } from "@toril/contract/engine/postgres/retention-marks";
 import {

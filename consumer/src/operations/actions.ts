@@ -5,7 +5,7 @@ import { promoteJobs } from "@toril/contract/engine/jobs/change/promote";
 import { retryJobs } from "@toril/contract/engine/jobs/change/retry";
 import type { RemoveFromRedis } from "@toril/contract/engine/jobs/change/remove-from-redis";
 import type { Move } from "@toril/contract/engine/redis/move";
-import type { JobStatus } from "@toril/contract/api/job-states";
+import type { JobStatus } from "@toril/contract/api/jobs/job-states";
 import type { OperationAction } from "@toril/contract/api/operation";
 import type { ISql } from "postgres";
 

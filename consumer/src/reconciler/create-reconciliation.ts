@@ -14,11 +14,11 @@ import { createGraphs } from "./graphs.ts";
 import { createReconcileMetrics } from "./metrics.ts";
 import { watchQueueSettings } from "./queue-settings.ts";
 import { createReconciler } from "./reconcile.ts";
-import { createRecoverStalled } from "./recover-stalled.ts";
+import { createRecoverStalled } from "./ended/recover-stalled.ts";
 import { createRedisEpoch } from "./redis-epoch.ts";
-import { createSettleEnded } from "./settle-ended.ts";
-import { createSettleStranded } from "./settle-stranded.ts";
-import { createSettleStockJobs } from "./settle-stock-jobs.ts";
+import { createSettleEnded } from "./ended/settle-ended.ts";
+import { createSettleStranded } from "./ended/settle-stranded.ts";
+import { createSettleStockJobs } from "./ended/settle-stock-jobs.ts";
 
 export interface ReconciliationDeps {
   config: Config;

@@ -2,7 +2,7 @@ import { cancelJobs } from "@toril/contract/engine/jobs/change/cancel";
 import { cancelThenJobs } from "@toril/contract/engine/jobs/graph/then-job";
 import type { DispatchGenerations } from "@toril/contract/engine/jobs/change/dispatch-generations";
 import type { RemoveFromRedis } from "@toril/contract/engine/jobs/change/remove-from-redis";
-import type { JobError } from "@toril/contract/api/job";
+import type { JobError } from "@toril/contract/api/jobs/job";
 import type { Logger } from "pino";
 import { sleep } from "../wait.ts";
 import type { Settler } from "@toril/contract/engine/jobs/attempt/settle";

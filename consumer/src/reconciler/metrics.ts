@@ -2,7 +2,7 @@ import { createCounter } from "@toril/contract/engine/metrics/process-metrics";
 import { Gauge, Histogram, type Registry } from "prom-client";
 import type { WaitingParents } from "./graph-ledger.ts";
 import type { PassReport } from "./reconcile.ts";
-import type { RepairCounts } from "./reconcile-jobs.ts";
+import type { RepairCounts } from "./pending/reconcile-jobs.ts";
 
 const actions = ["redispatched", "postponed", "settled"] as const;
 

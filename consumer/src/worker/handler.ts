@@ -1,7 +1,7 @@
-import type { ChildCounts } from "@toril/contract/api/graph";
-import type { JobError } from "@toril/contract/api/job";
-import type { JobStatus } from "@toril/contract/api/job-states";
-import type { JobRequest } from "@toril/contract/api/job-request";
+import type { ChildCounts } from "@toril/contract/api/jobs/graph";
+import type { JobError } from "@toril/contract/api/jobs/job";
+import type { JobStatus } from "@toril/contract/api/jobs/job-states";
+import type { JobRequest } from "@toril/contract/api/jobs/job-request";
 import type {
   JobData,
   JobType,

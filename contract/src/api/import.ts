@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { CallbackUrl } from "./job-options.ts";
-import type { JobRequest } from "./job-request.ts";
+import { CallbackUrl } from "./jobs/job-options.ts";
+import type { JobRequest } from "./jobs/job-request.ts";
 import { limits } from "./limits.ts";
 import { createPage } from "./page.ts";
 import { Problem } from "./problem.ts";

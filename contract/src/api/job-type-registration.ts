@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Backoff, JobOptions, KeyPolicy } from "./job-options.ts";
+import { Backoff, JobOptions, KeyPolicy } from "./jobs/job-options.ts";
 import { workerKinds } from "./job-type.ts";
 import { plainText } from "./json/plain-text.ts";
 import { limits } from "./limits.ts";

@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import type { Backoff, JobOptions, KeyPolicy } from "./job-options.ts";
+import type { Backoff, JobOptions, KeyPolicy } from "./jobs/job-options.ts";
 import { type FindSecretFields, createFindSecretFields } from "./job-data/secret-fields.ts";
 
 /** Limits of an attempt in the sandbox. */

@@ -1,7 +1,7 @@
 import { createApiKeyChangeSchema, createNewApiKeySchema } from "./access/api-key.ts";
-import { createGraphSchemas } from "./graph.ts";
+import { createGraphSchemas } from "./jobs/graph.ts";
 import { createImportDefinition } from "./import.ts";
-import { createJobSchemas } from "./job-request.ts";
+import { createJobSchemas } from "./jobs/job-request.ts";
 import type { JobType, JobTypes, WorkerKind } from "./job-type.ts";
 import { createOperationSchemas } from "./operation.ts";
 import { createScheduleSchemas } from "./schedule.ts";

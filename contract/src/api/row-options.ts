@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { requestOptions } from "./job-options.ts";
+import { requestOptions } from "./jobs/job-options.ts";
 
 const empty = z.enum(["absent", "null", "text"]).default("absent").meta({
   description:

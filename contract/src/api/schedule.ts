@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { limits } from "./limits.ts";
-import type { JobTemplate } from "./job-request.ts";
+import type { JobTemplate } from "./jobs/job-request.ts";
 
 export const ScheduleName = z
   .string()

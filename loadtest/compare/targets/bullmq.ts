@@ -1,4 +1,4 @@
-import type { Child } from "../../../ops/dev/child.ts";
+import type { Child } from "../../../ops/dev/processes/child.ts";
 import { torilRequests } from "../requests.ts";
 import { createBullMqJobs } from "./bullmq-jobs.ts";
 import { startServerScript, startWorkerScript } from "./start-script.ts";

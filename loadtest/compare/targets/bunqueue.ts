@@ -1,6 +1,6 @@
 import { join } from "node:path";
 
-import { freePort } from "../../../ops/dev/ports.ts";
+import { freePort } from "../../../ops/dev/processes/ports.ts";
 import { type Requests, type RequestSize, torilRequests } from "../requests.ts";
 import { startServerScript, startWorkerScript } from "./start-script.ts";
 import type { Server, TargetContext, TargetDefinition } from "./target.ts";

@@ -1,4 +1,4 @@
-import type { Child } from "../../../ops/dev/child.ts";
+import type { Child } from "../../../ops/dev/processes/child.ts";
 import type { Pids } from "../measure.ts";
 import { getTarget, type TargetName } from "./index.ts";
 import type { Server, TargetContext, TargetDefinition, TargetJobs } from "./target.ts";

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 
-import { type Child, startChild } from "../../../ops/dev/child.ts";
-import { freePort } from "../../../ops/dev/ports.ts";
+import { type Child, startChild } from "../../../ops/dev/processes/child.ts";
+import { freePort } from "../../../ops/dev/processes/ports.ts";
 import type { Server, TargetContext } from "./target.ts";
 
 export interface ScriptSettings {

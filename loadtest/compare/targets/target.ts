@@ -1,4 +1,4 @@
-import type { Child } from "../../../ops/dev/child.ts";
+import type { Child } from "../../../ops/dev/processes/child.ts";
 import type { PeerName } from "../peers.ts";
 import type { Requests } from "../requests.ts";
 import type { Stores } from "../stores.ts";

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 
-import { freePort } from "../../../ops/dev/ports.ts";
-import { startConsumer, startProducer } from "../../../ops/dev/processes.ts";
+import { freePort } from "../../../ops/dev/processes/ports.ts";
+import { startConsumer, startProducer } from "../../../ops/dev/processes/start-app.ts";
 import { type HttpRequest, torilRequests } from "../requests.ts";
 import type { Stores } from "../stores.ts";
 import { countBullMqUnfinished, removeKeys } from "./bullmq-jobs.ts";

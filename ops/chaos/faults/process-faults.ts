@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import type { RestartableProcess } from "../../dev/restartable.ts";
+import type { RestartableProcess } from "../../dev/processes/restartable.ts";
 import type { Random } from "../random.ts";
 import type { ChaosStack } from "../stack.ts";
 import { serversWithRole } from "../topology.ts";

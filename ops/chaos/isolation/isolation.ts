@@ -8,7 +8,7 @@ import { issueKey } from "@toril/contract/engine/api-keys/key-ledger";
 import type { Sql } from "postgres";
 
 import { recordChangeAs } from "../../cli/audit/record-change.ts";
-import { startChild } from "../../dev/child.ts";
+import { startChild } from "../../dev/processes/child.ts";
 import { until } from "../../dev/until.ts";
 import { createSend, type Send } from "../send.ts";
 import {

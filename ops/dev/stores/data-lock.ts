@@ -1,8 +1,8 @@
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import type { Child } from "../child.ts";
-import { describeProcess, identify } from "../process-table.ts";
+import type { Child } from "../processes/child.ts";
+import { describeProcess, identify } from "../processes/process-table.ts";
 import { UserError } from "../user-error.ts";
 import { until } from "../until.ts";
 

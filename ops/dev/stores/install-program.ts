@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 
-import { commandOutput } from "../process-table.ts";
+import { commandOutput } from "../processes/process-table.ts";
 
 export type Program = "redis" | "caddy" | "prometheus" | "strace" | "chromium";
 

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename, dirname, join, resolve } from "node:path";
 
-import { commandOutput } from "../process-table.ts";
+import { commandOutput } from "../processes/process-table.ts";
 import { UserError } from "../user-error.ts";
 
 export interface PostgresPrograms {

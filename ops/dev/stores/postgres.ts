@@ -5,8 +5,8 @@ import { join } from "node:path";
 
 import postgres from "postgres";
 
-import { startChild, type OnSpawn } from "../child.ts";
-import { freePort } from "../ports.ts";
+import { startChild, type OnSpawn } from "../processes/child.ts";
+import { freePort } from "../processes/ports.ts";
 import { findPostgres } from "./postgres-programs.ts";
 import { type Service, toService } from "./redis.ts";
 import { createRunner, type Runner } from "./unprivileged.ts";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { until } from "../until.ts";
-import { stablePort } from "../restartable.ts";
+import { stablePort } from "../processes/restartable.ts";
 import {
   type RedisProcess,
   type RedisProcessSettings,

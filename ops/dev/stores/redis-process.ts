@@ -3,14 +3,14 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Redis, type RedisOptions } from "ioredis";
 
-import { startChild } from "../child.ts";
+import { startChild } from "../processes/child.ts";
 import { findRedisServer } from "./redis-server.ts";
 import {
   extendProcess,
   type RestartableProcess,
   stablePort,
   startRestartable,
-} from "../restartable.ts";
+} from "../processes/restartable.ts";
 
 export interface RedisProcess extends RestartableProcess {
   readonly dir: string;

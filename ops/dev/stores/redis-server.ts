@@ -1,5 +1,5 @@
 import { UserError } from "../user-error.ts";
-import { commandOutput } from "../process-table.ts";
+import { commandOutput } from "../processes/process-table.ts";
 import { installProgram } from "./install-program.ts";
 
 export interface RedisServer {

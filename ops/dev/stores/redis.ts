@@ -2,8 +2,8 @@ import { mkdirSync } from "node:fs";
 import { createConnection } from "node:net";
 import { join } from "node:path";
 
-import { startChild, type Child, type OnSpawn } from "../child.ts";
-import { freePort } from "../ports.ts";
+import { startChild, type Child, type OnSpawn } from "../processes/child.ts";
+import { freePort } from "../processes/ports.ts";
 import { findRedisServer } from "./redis-server.ts";
 
 export interface Service extends AsyncDisposable {

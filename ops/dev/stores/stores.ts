@@ -1,6 +1,6 @@
 import { join } from "node:path";
 
-import type { Supervisor } from "../supervisor.ts";
+import type { Supervisor } from "../processes/supervisor.ts";
 import { migrateDatabase } from "./migrate-database.ts";
 import { startPostgres } from "./postgres.ts";
 import { persistentArgs, startRedis, type Service } from "./redis.ts";

@@ -1,8 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { chownSync, existsSync, statSync } from "node:fs";
 
-import type { Command } from "../child.ts";
-import { commandOutput } from "../process-table.ts";
+import type { Command } from "../processes/child.ts";
+import { commandOutput } from "../processes/process-table.ts";
 import { UserError } from "../user-error.ts";
 
 /** Runs a program as an unprivileged user if this process is root, because Postgres refuses to run as root. */

@@ -1,4 +1,4 @@
-import type { FinalStatus } from "@toril/contract/api/job-states";
+import type { FinalStatus } from "@toril/contract/api/jobs/job-states";
 import type { FailurePolicy } from "@toril/client";
 
 /** Who processes the jobs of a type; each kind has a type and a queue of its own. */

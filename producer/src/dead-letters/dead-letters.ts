@@ -6,7 +6,7 @@ import type {
   DeadLetter,
   DeadLetterSummary,
   InspectedDeadLetter,
-} from "@toril/contract/api/dead-letter";
+} from "@toril/contract/api/jobs/dead-letter";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import { labelTerm } from "@toril/contract/api/job-data/search-terms";
 import { selectPage } from "../stores/page-bytes.ts";

@@ -1,4 +1,4 @@
-import type { Redriven } from "@toril/contract/api/dead-letter";
+import type { Redriven } from "@toril/contract/api/jobs/dead-letter";
 import type { Api } from "@toril/contract/api/http/index";
 import { limits } from "@toril/contract/api/limits";
 import { fieldErrors } from "@toril/contract/api/problem";

@@ -8,19 +8,19 @@ import type { RequestContext } from "../http/request-context.ts";
 import type { ImportLedger } from "../imports/import-ledger.ts";
 import type { ReadOverview } from "../overview/read-overview.ts";
 import { createEventStreams } from "./event-stream.ts";
-import { createFollowImport, type ImportFollowing } from "./follow-import.ts";
-import { createFollowJob, type FollowJob, type FollowJobDeps } from "./follow-job.ts";
-import { createFollowJobs, type FollowJobs } from "./follow-jobs.ts";
-import { createFollowOverview, type OverviewFollowing } from "./follow-overview.ts";
-import { createEventHub } from "./event-hub.ts";
+import { createFollowImport, type ImportFollowing } from "./follow/follow-import.ts";
+import { createFollowJob, type FollowJob, type FollowJobDeps } from "./follow/follow-job.ts";
+import { createFollowJobs, type FollowJobs } from "./follow/follow-jobs.ts";
+import { createFollowOverview, type OverviewFollowing } from "./follow/follow-overview.ts";
+import { createEventHub } from "./hub/event-hub.ts";
 import {
   type ConnectionLimit,
   createConnectionLimit,
   createUnreadBudget,
 } from "./connection-limit.ts";
-import { createReadFailedAttempts, createReadOutcomes } from "./event-mapper.ts";
-import { createReplay } from "./replay.ts";
-import { createStreamSources } from "./stream-reader.ts";
+import { createReadFailedAttempts, createReadOutcomes } from "./hub/event-mapper.ts";
+import { createReplay } from "./follow/replay.ts";
+import { createStreamSources } from "./hub/stream-reader.ts";
 import { createWaitForEnd, type WaitForEnd } from "./wait-for-end.ts";
 
 export interface EventsDeps {

@@ -3,6 +3,7 @@ import {
   origin,
   type Positions,
 } from "@toril/contract/engine/redis/event-stream";
+import { ProblemError } from "../http/problem.ts";
 
 const encoder = new TextEncoder();
 
@@ -47,6 +48,17 @@ export function decodeCursor(id: string, queues: readonly string[]): Positions |
     positions.set(queue, position);
   }
   return Object.fromEntries(queues.map((queue) => [queue, positions.get(queue) ?? origin]));
+}
+
+/** Parses `Last-Event-ID`. Throws a problem if the id is malformed. */
+export function parseLastEventId(lastEventId: string | undefined, queues: readonly string[]) {
+  if (lastEventId === undefined || lastEventId === "") return undefined;
+  const cursor = decodeCursor(lastEventId, queues);
+  if (cursor !== undefined) return cursor;
+  throw new ProblemError(
+    "invalid-parameter",
+    "Last-Event-ID is not the id of an event of this stream.",
+  );
 }
 
 export function isAfter(position: string, other: string | undefined): boolean {

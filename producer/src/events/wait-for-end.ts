@@ -1,10 +1,10 @@
 import type { Logger } from "pino";
 import { bullId } from "@toril/contract/engine/redis/names";
-import type { JobStatus } from "@toril/contract/api/job-states";
-import type { Job } from "@toril/contract/api/job";
+import type { JobStatus } from "@toril/contract/api/jobs/job-states";
+import type { Job } from "@toril/contract/api/jobs/job";
 import { limits } from "@toril/contract/api/limits";
 import type { RequestContext } from "../http/request-context.ts";
-import type { EventHub } from "./event-hub.ts";
+import type { EventHub } from "./hub/event-hub.ts";
 import type { ConnectionLimit } from "./connection-limit.ts";
 import type { ReadJob } from "../jobs/live-jobs.ts";
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { defaultFailurePolicy, FailurePolicy, graphLimits } from "@toril/contract/api/graph";
+import { defaultFailurePolicy, FailurePolicy, graphLimits } from "@toril/contract/api/jobs/graph";
 import type { FieldError } from "@toril/contract/api/json/json";
 import { fieldErrors } from "@toril/contract/api/problem";
 import type { NewJob } from "@toril/contract/engine/jobs/enqueue/new-job";

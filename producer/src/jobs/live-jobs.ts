@@ -1,7 +1,7 @@
 import { toShownUrl } from "@toril/contract/engine/webhooks/callbacks";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import type { LiveDetail } from "@toril/contract/engine/redis/live-detail";
-import { type Attempt, attemptLost, type Job, type JobDetail } from "@toril/contract/api/job";
+import { type Attempt, attemptLost, type Job, type JobDetail } from "@toril/contract/api/jobs/job";
 import { parseHistory } from "@toril/contract/engine/jobs/change/retry";
 import type { LiveState } from "@toril/contract/engine/redis/live-state";
 import { bullId } from "@toril/contract/engine/redis/names";

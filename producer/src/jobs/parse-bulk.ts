@@ -1,8 +1,8 @@
 import { limits } from "@toril/contract/api/limits";
 import { findUnstorable, parseScanned, findStart } from "@toril/contract/api/json/json";
 import { beginScan, type JsonScan, scanJson } from "@toril/contract/api/json/json-scan";
-import type { JobRequest } from "@toril/contract/api/job-request";
-import { parseJobRequest } from "@toril/contract/api/parse-job-request";
+import type { JobRequest } from "@toril/contract/api/jobs/job-request";
+import { parseJobRequest } from "@toril/contract/api/jobs/parse-job-request";
 import { type Problem, problemType, toProblem } from "@toril/contract/api/problem";
 import {
   createNewJob,

@@ -1,5 +1,5 @@
 import type { FieldError } from "@toril/contract/api/json/json";
-import { parseJobRequest } from "@toril/contract/api/parse-job-request";
+import { parseJobRequest } from "@toril/contract/api/jobs/parse-job-request";
 import { createNewJob, type NewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
 import { ProblemError } from "../http/problem.ts";
 import { toJobProblem } from "./job-problem.ts";

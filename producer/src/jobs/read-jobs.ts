@@ -1,6 +1,6 @@
 import type { JobColumns } from "@toril/contract/engine/postgres/tables";
 import type { ISql } from "postgres";
-import type { ChildCounts } from "@toril/contract/api/graph";
+import type { ChildCounts } from "@toril/contract/api/jobs/graph";
 import { selectChildCounts } from "@toril/contract/engine/jobs/graph/read-children";
 import { mayBeDeleted } from "@toril/contract/engine/postgres/retention-marks";
 import { selectPage } from "../stores/page-bytes.ts";

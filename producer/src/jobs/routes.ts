@@ -1,6 +1,6 @@
 import type { Api } from "@toril/contract/api/http/index";
-import { finalStatuses } from "@toril/contract/api/job-states";
-import { JobChanges as Changes } from "@toril/contract/api/job-options";
+import { finalStatuses } from "@toril/contract/api/jobs/job-states";
+import { JobChanges as Changes } from "@toril/contract/api/jobs/job-options";
 import { limits } from "@toril/contract/api/limits";
 import type { FieldError } from "@toril/contract/api/json/json";
 import { fieldErrors, type ProblemKind } from "@toril/contract/api/problem";

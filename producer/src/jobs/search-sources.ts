@@ -1,4 +1,4 @@
-import type { JobStatus } from "@toril/contract/api/job-states";
+import type { JobStatus } from "@toril/contract/api/jobs/job-states";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import type { ISql, PendingQuery } from "postgres";
 

@@ -1,5 +1,5 @@
-import type { DeadLetter } from "@toril/contract/api/dead-letter";
-import type { Job, JobDetail } from "@toril/contract/api/job";
+import type { DeadLetter } from "@toril/contract/api/jobs/dead-letter";
+import type { Job, JobDetail } from "@toril/contract/api/jobs/job";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import type { Schedule } from "@toril/contract/api/schedule";
 import { redactData } from "@toril/contract/engine/secrets/secret-data";

@@ -1,6 +1,6 @@
 import type { Context } from "hono";
-import { JobEventName } from "@toril/contract/api/event";
-import { finalStatuses } from "@toril/contract/api/job-states";
+import { JobEventName } from "@toril/contract/api/jobs/event";
+import { finalStatuses } from "@toril/contract/api/jobs/job-states";
 import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
 import { createNewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";

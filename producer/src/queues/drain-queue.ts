@@ -5,7 +5,7 @@ import { lowestId } from "@toril/contract/engine/jobs/enqueue/job-id";
 import type { LiveState } from "@toril/contract/engine/redis/live-state";
 import { bullId, parseBullId } from "@toril/contract/engine/redis/names";
 import type { Remove } from "@toril/contract/engine/redis/remove";
-import type { JobError } from "@toril/contract/api/job";
+import type { JobError } from "@toril/contract/api/jobs/job";
 import type { ISql, Sql } from "postgres";
 import type { TenantLedger } from "../stores/postgres.ts";
 import { throwUnavailable } from "./queue-reader.ts";

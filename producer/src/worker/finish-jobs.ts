@@ -1,4 +1,4 @@
-import { JobLogLine } from "@toril/contract/api/job";
+import { JobLogLine } from "@toril/contract/api/jobs/job";
 import { parseJsonOrNull } from "@toril/contract/api/json/json";
 import type { JobType } from "@toril/contract/api/job-type";
 import { fieldErrors } from "@toril/contract/api/problem";

@@ -7,8 +7,8 @@ import type { LeasedContext } from "../finish-later.ts";
 import type { ChildJob, HandlerContext } from "../handler.ts";
 import type { TakenJob } from "@toril/contract/engine/jobs/attempt/taken-job";
 import { type JobLog, type Log, scrubbedLog } from "../../observability/log.ts";
-import type { ChildCounts } from "@toril/contract/api/graph";
-import type { JobLogLine } from "@toril/contract/api/job";
+import type { ChildCounts } from "@toril/contract/api/jobs/graph";
+import type { JobLogLine } from "@toril/contract/api/jobs/job";
 import { limits } from "@toril/contract/api/limits";
 import { toStorableText } from "@toril/contract/api/json/json";
 

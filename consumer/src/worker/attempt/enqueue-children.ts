@@ -16,8 +16,8 @@ import {
   type Callbacks,
   readCallbackReceivers,
 } from "@toril/contract/engine/webhooks/callbacks";
-import type { JobRequest } from "@toril/contract/api/job-request";
-import { parseJobRequest } from "@toril/contract/api/parse-job-request";
+import type { JobRequest } from "@toril/contract/api/jobs/job-request";
+import { parseJobRequest } from "@toril/contract/api/jobs/parse-job-request";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import { findUnstorable } from "@toril/contract/api/json/json";
 import type { Ledger } from "@toril/contract/engine/postgres/pool";

@@ -1,5 +1,5 @@
 import { parseBullId } from "@toril/contract/engine/redis/names";
-import { type AttemptOutcome, settlingOutcomes } from "@toril/contract/api/job-states";
+import { type AttemptOutcome, settlingOutcomes } from "@toril/contract/api/jobs/job-states";
 import type { JobType } from "@toril/contract/api/job-type";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import type { AttemptMetrics } from "@toril/contract/engine/metrics/attempt-metrics";

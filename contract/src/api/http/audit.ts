@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { AuditPage } from "../access/audit-entry.ts";
 import { pageQuery } from "../page.ts";
-import { RequestTime } from "../job-options.ts";
+import { RequestTime } from "../jobs/job-options.ts";
 import { json } from "./define/headers.ts";
 import { defineRoute } from "./define/route.ts";
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { CallbackUrl } from "../job-options.ts";
+import { CallbackUrl } from "../jobs/job-options.ts";
 import { feedLimits, limits } from "../limits.ts";
 import { Delimiter, FileEncoding, Import } from "../import.ts";
 import { rowOptions } from "../row-options.ts";

@@ -6,8 +6,8 @@ import {
   DeadLetterSummary,
   InspectedDeadLetter,
   Redriven,
-} from "../dead-letter.ts";
-import { Job } from "../job.ts";
+} from "../jobs/dead-letter.ts";
+import { Job } from "../jobs/job.ts";
 import { limits } from "../limits.ts";
 import { Operation, OperationPreview } from "../operation.ts";
 import type { JobTypeRegistry } from "../registry.ts";

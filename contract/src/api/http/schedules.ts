@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { createPage, pageQuery } from "../page.ts";
-import { AcceptedJob } from "../job.ts";
+import { AcceptedJob } from "../jobs/job.ts";
 import { limits } from "../limits.ts";
 import type { JobTypeRegistry } from "../registry.ts";
 import { Schedule, ScheduleName, SchedulePreview } from "../schedule.ts";

@@ -1,6 +1,6 @@
 import { OpenApiGeneratorV31 } from "@asteasolutions/zod-to-openapi";
 import { expect, test } from "bun:test";
-import { createJobRequestSchema } from "../job-request.ts";
+import { createJobRequestSchema } from "../jobs/job-request.ts";
 import { defineJob } from "../job-type.ts";
 import { buildOpenApi } from "../openapi/openapi.ts";
 import { z } from "zod";

@@ -1,6 +1,6 @@
 import { OpenAPIRegistry, OpenApiGeneratorV31 } from "@asteasolutions/zod-to-openapi";
 import { stringify } from "yaml";
-import { EventGap, JobEvent } from "../event.ts";
+import { EventGap, JobEvent } from "../jobs/event.ts";
 import type { Api } from "../http/index.ts";
 import { securityScheme } from "../http/define/route.ts";
 import { jsonLimits } from "../json/json.ts";

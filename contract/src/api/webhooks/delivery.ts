@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Time } from "../job.ts";
+import { Time } from "../jobs/job.ts";
 import { limits } from "../limits.ts";
 import { webhookEvents } from "./webhook.ts";
 

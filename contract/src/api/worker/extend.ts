@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { JobLogLine, Time } from "../job.ts";
+import { JobLogLine, Time } from "../jobs/job.ts";
 import { limits, workerLimits } from "../limits.ts";
 import { leasedJobExample, leaseExample, LeaseMs, leaseTarget } from "./take.ts";
 

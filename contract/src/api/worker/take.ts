@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { JobId, Time } from "../job.ts";
+import { JobId, Time } from "../jobs/job.ts";
 import { plainText } from "../json/plain-text.ts";
 import { workerLimits } from "../limits.ts";
 

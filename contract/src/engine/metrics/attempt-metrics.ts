@@ -1,6 +1,6 @@
 import { type ActivityRecorder, isActivityCounter } from "../activity/activity-recorder.ts";
 import { Histogram, type Registry } from "prom-client";
-import { type AttemptOutcome, attemptOutcomes } from "../../api/job-states.ts";
+import { type AttemptOutcome, attemptOutcomes } from "../../api/jobs/job-states.ts";
 import { createLabelledCounter, createLabelledHistogram } from "./labelled-metrics.ts";
 import { createCounter } from "./process-metrics.ts";
 

@@ -14,16 +14,16 @@ import {
   uniqueIndex,
   uuid,
 } from "drizzle-orm/pg-core";
-import type { FailurePolicy } from "../../api/graph.ts";
+import type { FailurePolicy } from "../../api/jobs/graph.ts";
 import type {
   Import,
   ImportDefinition,
   ImportPartStatus,
   StoredImportStatus,
 } from "../../api/import.ts";
-import type { JobStatus } from "../../api/job-states.ts";
-import type { JobOptions } from "../../api/job-options.ts";
-import type { JobError, JobLogLine, AttemptError } from "../../api/job.ts";
+import type { JobStatus } from "../../api/jobs/job-states.ts";
+import type { JobOptions } from "../../api/jobs/job-options.ts";
+import type { JobError, JobLogLine, AttemptError } from "../../api/jobs/job.ts";
 import type { JobSelection, Operation, OperationAction } from "../../api/operation.ts";
 import type { PushEndpoint } from "../../api/push-endpoint.ts";
 import type { Quotas } from "../../api/access/quota.ts";

@@ -1,4 +1,4 @@
-import type { RedisState } from "../../api/job-states.ts";
+import type { RedisState } from "../../api/jobs/job-states.ts";
 import { parseBullId, queueKeys } from "./names.ts";
 
 /** The subset of an ioredis client (single or Cluster) that listing uses. */

@@ -1,4 +1,4 @@
-import { JobLogLine, AttemptError } from "../../api/job.ts";
+import { JobLogLine, AttemptError } from "../../api/jobs/job.ts";
 import { limits } from "../../api/limits.ts";
 import { parseJsonOrNull } from "../../api/json/json.ts";
 import { failuresField, jobKey, queueKeys } from "./names.ts";

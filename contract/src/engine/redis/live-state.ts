@@ -1,4 +1,4 @@
-import type { RedisState } from "../../api/job-states.ts";
+import type { RedisState } from "../../api/jobs/job-states.ts";
 import { parseJsonOrNull } from "../../api/json/json.ts";
 import { jobKey, lockKey, queueKeys } from "./names.ts";
 

@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import { createNewJob, type Origin } from "../jobs/enqueue/new-job.ts";
-import type { JobTemplate } from "../../api/job-request.ts";
+import type { JobTemplate } from "../../api/jobs/job-request.ts";
 import { parseSafely } from "../../api/job-data/parse-safely.ts";
 import type { FieldError } from "../../api/json/json.ts";
 import { fieldErrors, type ProblemKind } from "../../api/problem.ts";

@@ -1,4 +1,4 @@
-import type { JobTemplate } from "../../api/job-request.ts";
+import type { JobTemplate } from "../../api/jobs/job-request.ts";
 import { parseSafely } from "../../api/job-data/parse-safely.ts";
 import type { ScheduleDefinition } from "../../api/schedule.ts";
 import { fieldErrors } from "../../api/problem.ts";

@@ -1,11 +1,11 @@
 import { join, relative } from "node:path";
 import type { Output } from "../../../dev/demo/progress.ts";
 import { writeEnvFile } from "../../../dev/env-file.ts";
-import { requireFreePorts } from "../../../dev/ports.ts";
+import { requireFreePorts } from "../../../dev/processes/ports.ts";
 import { keepSecretKeys } from "../../../dev/secret-keys.ts";
 import { lockDataDir } from "../../../dev/stores/data-lock.ts";
 import { openStores } from "../../../dev/stores/stores.ts";
-import { createSupervisor } from "../../../dev/supervisor.ts";
+import { createSupervisor } from "../../../dev/processes/supervisor.ts";
 import { UserError } from "../../../dev/user-error.ts";
 import { formatLine } from "./format-line.ts";
 import { type Services, startServices, type ServicesSettings } from "./services.ts";

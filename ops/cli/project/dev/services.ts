@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
-import { describeExit, type Child, type OnSpawn } from "../../../dev/child.ts";
-import { freePort } from "../../../dev/ports.ts";
-import { type Program, startConsumer, startProducer } from "../../../dev/processes.ts";
+import { describeExit, type Child, type OnSpawn } from "../../../dev/processes/child.ts";
+import { freePort } from "../../../dev/processes/ports.ts";
+import { type Program, startConsumer, startProducer } from "../../../dev/processes/start-app.ts";
 import { UserError } from "../../../dev/user-error.ts";
 import { findBun, findNode, oldestNode } from "../runtimes.ts";
 import { followLog } from "./follow-log.ts";

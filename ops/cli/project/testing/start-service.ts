@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Client, createClient } from "@toril/client";
-import { freePort } from "../../../dev/ports.ts";
+import { freePort } from "../../../dev/processes/ports.ts";
 import { migrateDatabase } from "../../../dev/stores/migrate-database.ts";
 import { startPostgres } from "../../../dev/stores/postgres.ts";
 import { startRedis } from "../../../dev/stores/redis.ts";

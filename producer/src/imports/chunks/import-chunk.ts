@@ -1,7 +1,7 @@
 import type { NewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
 import { type Problem, toProblem } from "@toril/contract/api/problem";
 import { type EntryContext, parseEntry, toNewJob } from "../../jobs/parse-bulk.ts";
-import type { JobRequest } from "@toril/contract/api/job-request";
+import type { JobRequest } from "@toril/contract/api/jobs/job-request";
 import type { Callback } from "@toril/contract/engine/webhooks/callbacks";
 import type { Accepted } from "@toril/contract/engine/jobs/insert/insert-entries";
 import type { ImportError } from "@toril/contract/api/import";

@@ -1,6 +1,6 @@
 import { toThrownText } from "@toril/contract/api/job-data/parse-safely";
 import { createRowMapping } from "@toril/contract/api/job-data/row-data";
-import type { JobRequest } from "@toril/contract/api/job-request";
+import type { JobRequest } from "@toril/contract/api/jobs/job-request";
 import { rowImport } from "@toril/contract/api/job-types/row-import";
 import type { JobType } from "@toril/contract/api/job-type";
 import { toProblem } from "@toril/contract/api/problem";

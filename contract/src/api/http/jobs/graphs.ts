@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { graphLimits } from "../../graph.ts";
-import { AcceptedJob, Job } from "../../job.ts";
-import { JobStatus } from "../../job-states.ts";
+import { graphLimits } from "../../jobs/graph.ts";
+import { AcceptedJob, Job } from "../../jobs/job.ts";
+import { JobStatus } from "../../jobs/job-states.ts";
 import { createPage, pageQuery } from "../../page.ts";
 import type { JobTypeRegistry } from "../../registry.ts";
 import { json, locationBelow, optional, replayed } from "../define/headers.ts";

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { createPage, pageQuery } from "../../page.ts";
-import { JobStatus, RedisState } from "../../job-states.ts";
-import { RequestTime, Key } from "../../job-options.ts";
-import { Job } from "../../job.ts";
+import { JobStatus, RedisState } from "../../jobs/job-states.ts";
+import { RequestTime, Key } from "../../jobs/job-options.ts";
+import { Job } from "../../jobs/job.ts";
 import { limits } from "../../limits.ts";
 import type { JobTypeRegistry } from "../../registry.ts";
 import { maxTermValueLength } from "../../job-data/search-terms.ts";

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { JobChanges } from "../../job-options.ts";
-import { Job, JobDetail } from "../../job.ts";
+import { JobChanges } from "../../jobs/job-options.ts";
+import { Job, JobDetail } from "../../jobs/job.ts";
 import { jobTag, json, locationBelow, notModified, preferenceApplied } from "../define/headers.ts";
 import { idParameter, Prefer } from "../define/parameters.ts";
 import { bodyProblems, defineRoute } from "../define/route.ts";

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { AcceptedJob, CheckedJob, Job } from "../../job.ts";
-import { CallbackUrl } from "../../job-options.ts";
+import { AcceptedJob, CheckedJob, Job } from "../../jobs/job.ts";
+import { CallbackUrl } from "../../jobs/job-options.ts";
 import { limits } from "../../limits.ts";
 import { Problem } from "../../problem.ts";
 import type { JobTypeRegistry } from "../../registry.ts";

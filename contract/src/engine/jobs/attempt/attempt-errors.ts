@@ -1,6 +1,6 @@
 import { failuresField, jobKey, queueKeys } from "../../redis/names.ts";
 import { createScript, type ScriptRedis } from "../../redis/script.ts";
-import { attemptLost, AttemptError } from "../../../api/job.ts";
+import { attemptLost, AttemptError } from "../../../api/jobs/job.ts";
 import { limits } from "../../../api/limits.ts";
 import { z } from "zod";
 import type { Logger } from "pino";

@@ -1,4 +1,4 @@
-import type { AttemptError, JobLogLine } from "../../../api/job.ts";
+import type { AttemptError, JobLogLine } from "../../../api/jobs/job.ts";
 import { parseBullName } from "../../redis/names.ts";
 import type { Scrub } from "../../secrets/scrub.ts";
 import type { AttemptErrors } from "./attempt-errors.ts";

@@ -1,4 +1,4 @@
-import type { JobError } from "../../../api/job.ts";
+import type { JobError } from "../../../api/jobs/job.ts";
 import { toStorableText } from "../../../api/json/json.ts";
 
 const maxNameLength = 100;

@@ -1,5 +1,5 @@
 import type { JobColumns } from "../../postgres/tables.ts";
-import { JobOptions } from "../../../api/job-options.ts";
+import { JobOptions } from "../../../api/jobs/job-options.ts";
 import { type BatchSize, createLedgerBatcher } from "./ledger-batcher.ts";
 import type { Sql } from "postgres";
 import type { AttemptLedger } from "./attempt-ledger.ts";

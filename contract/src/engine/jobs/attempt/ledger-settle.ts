@@ -2,8 +2,8 @@ import type { JobColumns } from "../../postgres/tables.ts";
 import { graphColumns, recordGraphEvents, recordImportEnds } from "../graph/graph-events.ts";
 import { toDeadLetterReason } from "../change/reason.ts";
 import { bullId } from "../../redis/names.ts";
-import type { JobStatus, SettlingOutcome } from "../../../api/job-states.ts";
-import { JobError } from "../../../api/job.ts";
+import type { JobStatus, SettlingOutcome } from "../../../api/jobs/job-states.ts";
+import { JobError } from "../../../api/jobs/job.ts";
 import {
   countedImportColumns,
   endedJobColumns,

@@ -1,7 +1,7 @@
 import { getTraceId } from "../../tracing/traceparent.ts";
 import { parseBullName } from "../../redis/names.ts";
-import type { JobError } from "../../../api/job.ts";
-import type { AttemptOutcome } from "../../../api/job-states.ts";
+import type { JobError } from "../../../api/jobs/job.ts";
+import type { AttemptOutcome } from "../../../api/jobs/job-states.ts";
 import type { AttemptErrors } from "./attempt-errors.ts";
 import { createGetHistory, type StartedAttempt, toHistory } from "./attempt-history.ts";
 import type { LedgerStatus } from "./ledger-lookup.ts";

@@ -1,5 +1,5 @@
 import { runIsolating } from "../../batcher.ts";
-import type { JobError } from "../../../api/job.ts";
+import type { JobError } from "../../../api/jobs/job.ts";
 import { isRowFault } from "../../postgres/errors.ts";
 import { type BatchSize, createLedgerBatcher } from "./ledger-batcher.ts";
 import { toJobError } from "./job-error.ts";

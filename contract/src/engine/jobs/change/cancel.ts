@@ -1,7 +1,7 @@
 import type { JobColumns } from "../../postgres/tables.ts";
 import type { ISql } from "postgres";
 import { graphColumns, recordGraphEvents, recordImportEnds } from "../graph/graph-events.ts";
-import type { JobError } from "../../../api/job.ts";
+import type { JobError } from "../../../api/jobs/job.ts";
 import {
   countedImportColumns,
   endedJobColumns,

@@ -2,8 +2,8 @@ import type { JobColumns } from "../../postgres/tables.ts";
 import type { ISql } from "postgres";
 import type { Move } from "../../redis/move.ts";
 import { bullId } from "../../redis/names.ts";
-import type { JobStatus } from "../../../api/job-states.ts";
-import type { JobOptions } from "../../../api/job-options.ts";
+import type { JobStatus } from "../../../api/jobs/job-states.ts";
+import type { JobOptions } from "../../../api/jobs/job-options.ts";
 import { toVersion } from "./version.ts";
 
 /** Undefined fields stay unchanged. */

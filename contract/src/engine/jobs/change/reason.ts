@@ -1,4 +1,4 @@
-import type { JobError } from "../../../api/job.ts";
+import type { JobError } from "../../../api/jobs/job.ts";
 
 const maxReasonLength = 200;
 const maxReadLength = 1000;

@@ -1,7 +1,7 @@
 import type { JobColumns } from "../../postgres/tables.ts";
 import type { ISql } from "postgres";
-import { PastGeneration } from "../../../api/dead-letter.ts";
-import type { FinalStatus } from "../../../api/job-states.ts";
+import { PastGeneration } from "../../../api/jobs/dead-letter.ts";
+import type { FinalStatus } from "../../../api/jobs/job-states.ts";
 import { isPendingWithKey } from "../insert/find-existing.ts";
 import { importIsDone } from "../graph/graph-events.ts";
 import type { CancelledJob } from "./cancel.ts";

@@ -1,5 +1,5 @@
 import type { ISql, PendingQuery, Row } from "postgres";
-import type { JobStatus } from "../../../api/job-states.ts";
+import type { JobStatus } from "../../../api/jobs/job-states.ts";
 import { type JobSelection, type OperationAction, getStatus } from "../../../api/operation.ts";
 import { labelTerm, scheduleTerm } from "../../../api/job-data/search-terms.ts";
 import { lowestId } from "../enqueue/job-id.ts";

@@ -1,5 +1,5 @@
 import type { FieldError } from "../../../api/json/json.ts";
-import type { JobRequest } from "../../../api/job-request.ts";
+import type { JobRequest } from "../../../api/jobs/job-request.ts";
 import type { JobType } from "../../../api/job-type.ts";
 import { limits } from "../../../api/limits.ts";
 

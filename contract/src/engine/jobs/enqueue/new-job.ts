@@ -1,10 +1,10 @@
-import type { FailurePolicy } from "../../../api/graph.ts";
-import type { JobStatus } from "../../../api/job-states.ts";
-import type { JobOptions } from "../../../api/job-options.ts";
-import type { AcceptedJob } from "../../../api/job.ts";
+import type { FailurePolicy } from "../../../api/jobs/graph.ts";
+import type { JobStatus } from "../../../api/jobs/job-states.ts";
+import type { JobOptions } from "../../../api/jobs/job-options.ts";
+import type { AcceptedJob } from "../../../api/jobs/job.ts";
 import { limits } from "../../../api/limits.ts";
 import type { JobType } from "../../../api/job-type.ts";
-import type { JobRequest } from "../../../api/job-request.ts";
+import type { JobRequest } from "../../../api/jobs/job-request.ts";
 import type { FieldError } from "../../../api/json/json.ts";
 import type { ProblemKind } from "../../../api/problem.ts";
 import type { KeyRing } from "../../secrets/key-ring.ts";

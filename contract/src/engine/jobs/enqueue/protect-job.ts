@@ -1,4 +1,4 @@
-import type { JobRequest } from "../../../api/job-request.ts";
+import type { JobRequest } from "../../../api/jobs/job-request.ts";
 import type { FieldError } from "../../../api/json/json.ts";
 import type { ProblemKind } from "../../../api/problem.ts";
 import type { FindSecretFields } from "../../../api/job-data/secret-fields.ts";

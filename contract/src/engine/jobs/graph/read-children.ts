@@ -1,6 +1,6 @@
 import type { ISql } from "postgres";
-import type { ChildCounts } from "../../../api/graph.ts";
-import type { JobStatus } from "../../../api/job-states.ts";
+import type { ChildCounts } from "../../../api/jobs/graph.ts";
+import type { JobStatus } from "../../../api/jobs/job-states.ts";
 import type { JobColumns } from "../../postgres/tables.ts";
 
 /**

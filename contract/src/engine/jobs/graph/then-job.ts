@@ -1,5 +1,5 @@
 import type { ISql } from "postgres";
-import type { JobError } from "../../../api/job.ts";
+import type { JobError } from "../../../api/jobs/job.ts";
 import { insertKeyedJobs } from "../insert/insert-jobs.ts";
 import { type CancelledJob, cancelJobs } from "../change/cancel.ts";
 import type { NewJob } from "../enqueue/new-job.ts";

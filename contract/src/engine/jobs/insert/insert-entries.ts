@@ -1,5 +1,5 @@
 import type { ISql } from "postgres";
-import { AcceptedJob } from "../../../api/job.ts";
+import { AcceptedJob } from "../../../api/jobs/job.ts";
 import {
   claimIdempotencyKeys,
   type Claimed,

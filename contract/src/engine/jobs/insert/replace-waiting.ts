@@ -2,7 +2,7 @@ import type { JobColumns } from "../../postgres/tables.ts";
 import type { ISql } from "postgres";
 import { cancelJobs, type CancelledJob } from "../change/cancel.ts";
 import { keyIdentity, type NewJob } from "../enqueue/new-job.ts";
-import type { JobError } from "../../../api/job.ts";
+import type { JobError } from "../../../api/jobs/job.ts";
 import { isPendingWithKey } from "./find-existing.ts";
 
 /** Removes jobs from Redis and returns those that are not active. Returns all of them while Redis is unavailable. */
