@@ -227,7 +227,7 @@ describe("a job that cannot start", () => {
 describe("a result", () => {
   test.each([
     ["that Postgres does not store", { message: "\0" }, "ResultNotStorable"],
-    ["that is no JSON", { message: 1n }, "ZodError"],
+    ["that is no JSON", { message: 1n }, "InvalidResult"],
   ])("%s makes its job dead, but not the other jobs of the batch", async (_, result, name) => {
     const others = await Promise.all(
       Array.from({ length: 20 }, () => _accept(async ({ message }) => ({ message }))),
@@ -245,7 +245,7 @@ describe("a result", () => {
 
     const job = await _delayed(id);
 
-    expect(job.failedReason).toStartWith("ZodError: ");
+    expect(job.failedReason).toStartWith("InvalidResult: ");
     await job.remove();
   });
 });

@@ -14,18 +14,22 @@ import {
   rotateEndpoint,
   toEndpoint,
 } from "@toril/contract/engine/push/endpoint-ledger";
+import { createKeyRing } from "@toril/contract/engine/secrets/key-ring";
 import { createSigningSecret } from "@toril/contract/engine/webhooks/signature";
+import type { ISql } from "postgres";
 import { Webhook } from "standardwebhooks";
 import { _startReceiver } from "./_receiver.ts";
 import { _openWorld, _startConsumer, _until } from "./_world.ts";
 
 const world = await _openWorld();
 const receiver = await _startReceiver();
+const secretKey = { id: "test", bytes: crypto.getRandomValues(new Uint8Array(32)) };
 const consumer = await _startConsumer(world, {
   env: {
     ALLOW_PRIVATE_ADDRESSES: "true",
     WORKER_LOCK_DURATION_MS: "5000",
     WORKER_MAX_STALLED_COUNT: "5",
+    SECRET_KEYS: `test:${Buffer.from(secretKey.bytes).toString("base64")}`,
   },
 });
 afterAll(async () => {
@@ -43,24 +47,27 @@ async function _register(changes: object = {}, { timeoutMs = 30_000, url = recei
   count += 1;
   const type = `mail.send-${count}`;
   const ref = { tenant: "default", type };
-  const registration = {
-    ...JobTypeRegistration.parse({
-      data: { type: "object" },
-      worker: "push",
-      push: { url: `${url}/${type}`, timeoutMs },
-      backoff: { type: "fixed", delay: 1 },
-      ...changes,
-    }),
-    queue: type,
-  };
   const secret = createSigningSecret();
-  await saveJobType(world.sql, ref, registration, {
-    check() {},
-    force: false,
-    maxTypes: 100,
-    alongside: async () => {},
-    onSaved: async (tx) => void (await createEndpoint(tx, ref, () => secret)),
-  });
+  async function save(changed: object, onSaved?: (tx: ISql) => Promise<void>) {
+    const saved = {
+      ...JobTypeRegistration.parse({
+        data: { type: "object" },
+        worker: "push",
+        push: { url: `${url}/${type}`, timeoutMs },
+        backoff: { type: "fixed", delay: 1 },
+        ...changed,
+      }),
+      queue: type,
+    };
+    const alongside = async () => {};
+    const options = { check() {}, force: true, maxTypes: 100, alongside };
+    await saveJobType(world.sql, ref, saved, { ...options, ...(onSaved && { onSaved }) });
+    return saved;
+  }
+  let registration = await save(
+    changes,
+    async (tx) => void (await createEndpoint(tx, ref, () => secret)),
+  );
 
   const getEndpoint = async () => toEndpoint((await findEndpoint(world.sql, ref))!, "");
   return {
@@ -69,13 +76,16 @@ async function _register(changes: object = {}, { timeoutMs = 30_000, url = recei
     secret,
     requests: () => receiver.on(`/${type}`),
     getEndpoint,
+    async change(changed: object) {
+      registration = await save({ ...changes, ...changed });
+    },
     async enqueue(data: object = {}) {
       const request = { type, data };
       const made = createNewJob(
         { find: () => toJobType(type, registration) },
         request,
         ref,
-        undefined,
+        createKeyRing([secretKey]),
       );
       if (made.status !== "ok") throw new Error(made.kind);
       await insertJobs(world.sql, [made.job]);
@@ -126,7 +136,35 @@ test("a result that does not match the schema of the type fails the attempt", as
     result: { type: "object", required: ["sent"] },
   });
   receiver.answerWith((_, response) => response.writeHead(200, json).end("{}"));
-  expect(await world.waitForEnd(await enqueue())).toMatchObject({ status: "dead", attempts: 1 });
+  expect(await world.waitForEnd(await enqueue())).toMatchObject({
+    status: "dead",
+    attempts: 1,
+    error: { name: "InvalidResult" },
+  });
+});
+
+test("the result of a request is validated by a version of the type that was registered during the request", async () => {
+  const _requires = (field: string) => ({ result: { type: "object", required: [field] } });
+  const { enqueue, change, requests } = await _register({ attempts: 1, ..._requires("sent") });
+  receiver.answerWith(
+    (_, response) =>
+      void change(_requires("messageId")).then(() =>
+        response.writeHead(200, json).end('{"messageId":"7"}'),
+      ),
+  );
+  const result = { messageId: "7" };
+  expect(await world.waitForEnd(await enqueue())).toMatchObject({ status: "completed", result });
+  expect(requests()).toHaveLength(1);
+});
+
+test("a field that became a secret a moment ago is sent decrypted", async () => {
+  const { enqueue, change, requests } = await _register();
+  await world.waitForEnd(await enqueue());
+  await change({ secret: ["/token"] });
+  const id = await enqueue({ token: "t0p" });
+  expect((await world.getRow(id))!["data"]).toEqual({ token: expect.stringContaining("sealed:") });
+  await world.waitForEnd(id);
+  expect(requests().at(-1)!.body.data).toEqual({ token: "t0p" });
 });
 
 test("500, a redirect and a response that never comes are retried by the policy of the type", async () => {
@@ -242,24 +280,11 @@ test("the circuit opens after consecutive failures, and a success closes it", as
 });
 
 test("a changed URL and a rotated secret are used for later jobs", async () => {
-  const { type, ref, secret, enqueue } = await _register();
+  const { type, ref, secret, enqueue, change } = await _register();
   await world.waitForEnd(await enqueue());
   const next = createSigningSecret();
   await rotateEndpoint(world.sql, ref, { graceMs: 3_600_000, createSecret: () => next });
-  const changed = {
-    ...JobTypeRegistration.parse({
-      data: { type: "object" },
-      worker: "push",
-      push: { url: `${receiver.base}/moved-${type}` },
-    }),
-    queue: type,
-  };
-  await saveJobType(world.sql, ref, changed, {
-    check() {},
-    force: true,
-    maxTypes: 100,
-    alongside: async () => {},
-  });
+  await change({ push: { url: `${receiver.base}/moved-${type}` } });
   const request = await _until(async () => {
     await world.waitForEnd(await enqueue());
     const last = receiver.on(`/moved-${type}`).at(-1);

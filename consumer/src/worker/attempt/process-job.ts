@@ -57,6 +57,10 @@ export function createProcessor(
     refreshTypes: jobTypes.refresh,
   });
 
+  async function refreshType(type: string): Promise<JobType | undefined> {
+    return (await jobTypes.refresh()) ? jobTypes.find(type) : undefined;
+  }
+
   async function startAttempt(
     job: TakenJob,
     active: ActiveJob,
@@ -119,7 +123,7 @@ export function createProcessor(
       metrics.observeWait(queue, jobType.type, job.waitMs);
     }
     const { timeoutMs } = job.opts;
-    const handle = () => runHandler(handlers, jobType, data, context, scrub);
+    const handle = () => runHandler(handlers, jobType, data, context, { scrub, refreshType });
     const limited =
       timeoutMs === undefined ? handle : () => runWithTimeout(active, timeoutMs, handle);
     const handled = await (trace === undefined ? limited() : trace.step("handle", limited));

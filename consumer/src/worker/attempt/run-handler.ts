@@ -1,5 +1,6 @@
 import { parseRecorded } from "@toril/contract/api/job-data/parse-safely";
 import type { JobType } from "@toril/contract/api/job-type";
+import { parseResult } from "@toril/contract/engine/jobs/attempt/parse-result";
 import type { Scrub } from "@toril/contract/engine/secrets/scrub";
 import { z } from "zod";
 import { NonRetryableError, type HandlerContext, type HandlerMap } from "../handler.ts";
@@ -9,16 +10,20 @@ export type HandlerResult =
   /** `result` is JSON text. */
   { status: "completed"; result: string } | { status: "failed"; thrown: unknown };
 
-/**
- * Parses the data, runs the handler and parses its result.
- * @param scrub removes the data's secrets from the result
- */
+export interface RunHandlerOptions {
+  /** Removes the data's secrets from the result. */
+  scrub?: Scrub | undefined;
+  /** Loads the newest version of a registered type; resolves to undefined if that failed. */
+  refreshType?(type: string): Promise<JobType | undefined>;
+}
+
+/** Parses the data, runs the handler and parses its result. */
 export async function runHandler(
   handlers: Pick<HandlerMap, "get">,
   jobType: JobType,
   data: unknown,
   context: HandlerContext,
-  scrub?: Scrub,
+  { scrub, refreshType }: RunHandlerOptions = {},
 ): Promise<HandlerResult> {
   const parsed = parseRecorded(jobType, data);
   if (!parsed.success) {
@@ -32,8 +37,7 @@ export async function runHandler(
   try {
     const handle = handlers.get(jobType.type);
     if (handle === undefined) throw new Error(`no handler for the job type ${jobType.type}`);
-    const result = jobType.result.parse(await handle(parsed.data, context));
-    const text = toJson(result);
+    const text = await toResultText(jobType, await handle(parsed.data, context), refreshType);
     return {
       status: "completed",
       result: scrub ? JSON.stringify(scrub.value(JSON.parse(text))) : text,
@@ -43,14 +47,21 @@ export async function runHandler(
   }
 }
 
-function toJson(result: unknown) {
-  try {
-    return JSON.stringify(result) ?? "null";
-  } catch (error) {
-    throw new NonRetryableError(
-      `The result cannot be stored: ${error instanceof Error ? error.message : ""}`,
-    );
-  }
+async function toResultText(
+  jobType: JobType,
+  result: unknown,
+  refreshType: RunHandlerOptions["refreshType"],
+): Promise<string> {
+  const parsed = parseResult(jobType, result);
+  if (parsed.status === "ok") return parsed.text;
+  // The result may fit a version of its type that was registered a moment ago.
+  const newest = jobType.isRegistered ? await refreshType?.(jobType.type) : undefined;
+  if (newest !== undefined) return toResultText(newest, result, undefined);
+  throw new InvalidResultError(parsed.detail);
+}
+
+class InvalidResultError extends Error {
+  override readonly name = "InvalidResult";
 }
 
 /** Time for an aborted handler to end. A handler that does not end is abandoned, and its attempt has failed. */

@@ -60,6 +60,12 @@ export function redactSealed(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, redactSealed(one)]));
 }
 
+/** Whether a value contains an encrypted text. */
+export function hasSealed(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return isSealed(value);
+  return Object.values(value).some(hasSealed);
+}
+
 function toSealContext({ id, type }: SecretOwner, pointer: string) {
   return `${id}\n${type}\n${pointer}`;
 }

@@ -5,6 +5,7 @@ import type { KeyRing } from "../../secrets/key-ring.ts";
 import type { KeyRateLimits } from "./key-rate-limits.ts";
 import { toJobError } from "./job-error.ts";
 import type { LedgerLookup } from "./ledger-lookup.ts";
+import { hasSealed } from "../../secrets/secret-data.ts";
 import { openSecrets } from "./open-secrets.ts";
 import type { StartedAttempt } from "./attempt-history.ts";
 import type { AttemptOutcomes, AttemptResult } from "./outcome.ts";
@@ -85,15 +86,15 @@ export function createStartAttempt(deps: StartAttemptDeps): StartAttempt {
     prepare(queue, job, target) {
       const jobType = findType(job);
       return jobType === undefined
-        ? prepareUnknown(queue, job, target)
+        ? prepareFresh(queue, job, target)
         : prepareKnown(jobType, queue, job, target);
     },
   };
 
-  /** The type may have been registered a moment ago. */
-  async function prepareUnknown(queue: string, job: TakenJob, target: StartedAttempt["target"]) {
+  /** The type, or its newest version, may have been registered a moment ago. */
+  async function prepareFresh(queue: string, job: TakenJob, target: StartedAttempt["target"]) {
     const jobType = (await refreshTypes()) ? findType(job) : undefined;
-    if (jobType !== undefined) return prepareKnown(jobType, queue, job, target);
+    if (jobType !== undefined) return prepareKnown(jobType, queue, job, target, true);
     log.warn({ jobId: job.id, type: job.name }, "unknown job type: delayed");
     return attempts.delay(job, new Date(Date.now() + unknownTypeDelayMs));
   }
@@ -103,13 +104,18 @@ export function createStartAttempt(deps: StartAttemptDeps): StartAttempt {
     queue: string,
     job: TakenJob,
     target: StartedAttempt["target"],
-  ) {
+    isFresh = false,
+  ): PreparedAttempt | Promise<PreparedAttempt | AttemptResult> {
     const { attempt } = job;
     const isFirstStart = job.attemptsStarted === 1 && job.attemptsMade === 0;
     if (isFirstStart && job.hasExpired) {
       return attempts.expire({ job, target, attempt, scrub: undefined });
     }
     const opened = openSecrets(jobType, target.id, job.data, secretKeys);
+    if (jobType.isRegistered && !isFresh && opened.status === "ok" && hasSealed(opened.data)) {
+      // A field may have become a secret a moment ago.
+      return prepareFresh(queue, job, target);
+    }
     if (opened.status === "unknown-key" && job.attemptsStarted < maxKeyWaits) {
       log.warn({ jobId: job.id, type: job.name, keyId: opened.keyId }, opened.detail);
       return attempts.delay(job, new Date(Date.now() + unknownKeyDelayMs));
