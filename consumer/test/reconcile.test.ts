@@ -91,14 +91,22 @@ describe("a pending job that Redis lost", () => {
   test("keeps its due time", async () => {
     const runAt = new Date(Date.now() + 3_600_000);
     const [later] = await _record(world, 1, { runAt });
-    const [overdue] = await _record(world, 1, { runAt: new Date(Date.now() - 1000) });
+    const dueAt = new Date(Date.now() - 1000);
+    const [overdue] = await _record(world, 1, { runAt: dueAt });
+    const [retried] = await _record(world, 1, { generation: 1 });
+    const startedAt = Date.now();
     await using reconciling = await _startReconciler(world);
 
     await reconciling.waitForPass("leading");
 
     const score = await world.redis.zscore(world.keys().delayed, later!);
     expect(Math.floor(Number(score) / 4096)).toBe(runAt.getTime());
-    expect(await _waiting()).toEqual([overdue!]);
+    expect(await _waiting()).toEqual([`${retried}-1`, overdue!]);
+    // It has waited since then, although Redis lost it. Of a retried job, this time is unknown.
+    const getTimestamp = async (...job: Parameters<_World["getHash"]>) =>
+      Number((await world.getHash(...job))["timestamp"]);
+    expect(await getTimestamp(overdue!)).toBe(dueAt.getTime());
+    expect(await getTimestamp(retried!, 1)).toBeGreaterThanOrEqual(startedAt);
   });
 
   test("is re-dispatched under the id of its generation, despite remains of an earlier generation", async () => {

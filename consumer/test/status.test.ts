@@ -43,17 +43,31 @@ test("the status server reports readiness, and metrics of attempts", async () =>
   redis.reconnect();
   await until(200);
 
-  const { id } = await world.accept({ type: "echo", data: { message: "hello" } });
+  // Due an hour ago, and retried once.
+  const times = { timestamp: Date.now() - 7_200_000, delayMs: 3_600_000 };
+  const data = { message: "hello", failures: 1 };
+  const { id } = await world.accept(
+    { type: "echo", data, attempts: 2, backoff: { type: "fixed", delay: 1 } },
+    times,
+  );
   await world.waitForEnd(id);
   await world.waitUntilRemoved(id);
   const metrics = await (await get("/metrics")).text();
   expect(metrics).toContain(
     'bullmq_jobs_processed_total{queue="default",type="echo",outcome="completed"} 1',
   );
-  for (const name of ["wait", "run", "settle"]) {
-    expect(metrics).toContain(`toril_job_${name}_seconds_count{queue="default",type="echo"} 1`);
+  const labels = 'queue="default",type="echo"';
+  for (const [name, count] of [
+    ["wait", 1],
+    ["run", 2],
+    ["settle", 2],
+    ["total", 1],
+  ] as const) {
+    expect(metrics).toContain(`toril_job_${name}_seconds_count{${labels}} ${count}`);
   }
   for (const line of [
+    `toril_job_total_seconds_bucket{le="1800",${labels}} 0`,
+    `toril_job_total_seconds_bucket{le="7200",${labels}} 1`,
     "toril_settle_batch_jobs_count 1",
     'toril_ledger_write_seconds_count{operation="settle"} 1',
     'toril_jobs_stalled_total{queue="imports"} 0',

@@ -108,6 +108,7 @@ export const toril: Dashboard = {
         ),
         graph("Wait until the first attempt", "s", ...quantiles("toril_job_wait_seconds", "queue")),
         graph("Handler duration", "s", ...quantiles("toril_job_run_seconds", "type")),
+        graph("Time to settle", "s", ...quantiles("toril_job_total_seconds", "queue")),
         graph("Settling", "s", ...quantiles("toril_job_settle_seconds", "type")),
       ],
     },

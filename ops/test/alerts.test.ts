@@ -78,7 +78,7 @@ test("Prometheus scrapes a running stack, and alerts reach the receiver of their
         sum(slots.map(({ completed }) => completed)),
       ].every((jobs) => jobs > 200 && jobs < 400);
       const hasDurations = slots.some(
-        ({ startMs, runMs, commitMs }) => startMs && runMs && commitMs,
+        ({ startMs, runMs, settleMs, commitMs }) => startMs && runMs && settleMs && commitMs,
       );
       const peak = (name: "waiting" | "oldestWaitingMs") =>
         Math.max(...slots.map((slot) => slot[name] ?? 0));

@@ -14,6 +14,7 @@ import {
   type _Stores,
   _until,
 } from "./_producer.ts";
+import { _createWorker } from "./_pull.ts";
 import { _openProxy } from "./_proxy.ts";
 
 let stores: _Stores;
@@ -74,6 +75,20 @@ test("a worker that serves several queues counts once, by its kind", async () =>
   await _until(async () => {
     const { consumers, pull, pushEndpoints, stock } = (await client.getOverview()).workers;
     return [consumers, pull, pushEndpoints, stock].join() === "2,1,1,0";
+  });
+});
+
+test("the time to settle is that of jobs that an attempt settled", async () => {
+  const [producer] = producers;
+  const { client } = producer;
+  await client.putJobType("settled", { data: {}, worker: "pull" });
+  const worker = _createWorker(producer);
+  const { id } = await client.createJob({ type: "settled", data: {} });
+  await worker.finish((await worker.take({ types: ["settled"] }))[0]!, { outcome: "completed" });
+  expect((await client.getJob(id)).status).toBe("completed");
+  await _until(async () => {
+    const { recent, slots } = await client.getOverview();
+    return recent.settleMs !== null && slots.some(({ settleMs }) => settleMs !== null);
   });
 });
 

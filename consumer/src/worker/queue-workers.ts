@@ -138,7 +138,7 @@ export function createWorkers(
         error: JSON.stringify(error),
         failures: JSON.stringify(await deps.attemptErrors.read(queue, job.id ?? "")),
       });
-      deps.metrics.countAttempt(queue, getTypeLabel(deps.jobTypes, job), "dead");
+      deps.metrics.countAttempt(queue, getTypeLabel(deps.jobTypes, job), "dead", job);
       deps.metrics.countLostJob(queue, getTypeLabel(deps.jobTypes, job));
     } catch (cause) {
       log.warn(

@@ -1327,6 +1327,8 @@ export interface components {
             commitMs: components["schemas"]["Quantiles"] | null;
             /** @description Duration of attempts */
             runMs: components["schemas"]["Quantiles"] | null;
+            /** @description Time from when a job was due (accepted, if without a delay) until an attempt settled the job, with earlier attempts and the pauses between them */
+            settleMs: components["schemas"]["Quantiles"] | null;
             /** @description Time from when a job was due until its first attempt; null without any */
             startMs: components["schemas"]["Quantiles"] | null;
         };
@@ -1385,6 +1387,8 @@ export interface components {
             retried: number;
             /** @description Duration of attempts */
             runMs: components["schemas"]["Quantiles"] | null;
+            /** @description Time from when a job was due (accepted, if without a delay) until an attempt settled the job, with earlier attempts and the pauses between them */
+            settleMs: components["schemas"]["Quantiles"] | null;
             /** @description Time from when a job was due until its first attempt; null without any */
             startMs: components["schemas"]["Quantiles"] | null;
             waiting: number | null;

@@ -13,6 +13,10 @@ const durations = {
     description: "Time from when a job was due until its first attempt; null without any",
   }),
   runMs: z.union([Quantiles, z.null()]).meta({ description: "Duration of attempts" }),
+  settleMs: z.union([Quantiles, z.null()]).meta({
+    description:
+      "Time from when a job was due (accepted, if without a delay) until an attempt settled the job, with earlier attempts and the pauses between them",
+  }),
   commitMs: z.union([Quantiles, z.null()]).meta({
     description: "Duration of the writes to Postgres that accept jobs",
   }),

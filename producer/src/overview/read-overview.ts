@@ -4,10 +4,9 @@ import {
   type ActivitySlot,
   activitySlotMs,
 } from "@toril/contract/engine/activity/activity-log";
-import {
-  activityDurations,
-  type ActivityCounter,
-  type ActivityDuration,
+import type {
+  ActivityCounter,
+  ActivityDuration,
 } from "@toril/contract/engine/activity/activity-recorder";
 import { estimateQuantiles } from "@toril/contract/engine/activity/durations";
 import type { Queue } from "@toril/contract/api/queue";
@@ -148,10 +147,13 @@ function perSecond(count: number, seconds: number) {
 }
 
 function toDurations(slots: readonly ActivitySlot[]) {
-  const [startMs, runMs, commitMs] = activityDurations.map((duration) =>
-    quantiles(slots, duration),
-  );
-  return { startMs: startMs ?? null, runMs: runMs ?? null, commitMs: commitMs ?? null };
+  const estimate = (duration: ActivityDuration) => quantiles(slots, duration) ?? null;
+  return {
+    startMs: estimate("start"),
+    runMs: estimate("run"),
+    settleMs: estimate("settle"),
+    commitMs: estimate("commit"),
+  };
 }
 
 function quantiles(slots: readonly ActivitySlot[], duration: ActivityDuration) {

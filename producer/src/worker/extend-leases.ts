@@ -82,7 +82,7 @@ export function createExtendLeases(deps: ExtendLeasesDeps): ExtendLeases {
     const message = `The attempt took longer than ${job.opts.timeoutMs} ms.`;
     const error = { name: "TimedOut", message };
     const result = await attempts.fail(started, { error, retry: "policy" });
-    metrics.countAttempt(queue, job.name, result.outcome);
+    metrics.countAttempt(queue, job.name, result.outcome, job);
     if (await getQueue(queue).apply(job, result)) await finish(queue, [job]);
   }
 

@@ -79,7 +79,7 @@ export function createFinishJobs(deps: FinishJobsDeps): FinishJobs {
     // The consumer that sent a job to an endpoint is not a worker over HTTP.
     if (deps.findType(job)?.worker !== "push") deps.onEnded(queue, job.worker);
     metrics.observeSettle(queue, job.name, Date.now() - endedAt);
-    metrics.countAttempt(queue, job.name, ended.result.outcome);
+    metrics.countAttempt(queue, job.name, ended.result.outcome, job);
     if (job.opts.recovered && !settledOutcomes.has(ended.result.outcome)) {
       await lostAttempts.uncount(entry.report.id, entry.lease.generation);
     }

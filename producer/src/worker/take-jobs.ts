@@ -166,7 +166,7 @@ export function createTakeJobs(deps: TakeJobsDeps): TakeJobs {
     const finished: TakenJob[] = [];
     await Promise.all(
       ended.map(async ({ job, result }) => {
-        metrics.countAttempt(queue, findType(job)?.type ?? "unknown", result.outcome);
+        metrics.countAttempt(queue, findType(job)?.type ?? "unknown", result.outcome, job);
         if (await getQueue(queue).apply(job, result)) finished.push(job);
       }),
     );

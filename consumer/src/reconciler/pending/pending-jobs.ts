@@ -15,6 +15,8 @@ export type JobToDispatch = Pick<
 > & {
   /** JSON text. */
   data: string;
+  /** When the job became ready or will be due; null if that was not recorded: after a retry, or after its children ended. */
+  readyAt: Date | null;
 };
 
 export interface PageQuery {
@@ -80,13 +82,14 @@ export function readJobsToDispatch(
   maxBytes: number,
 ): Promise<JobToDispatch[]> {
   return sql<JobToDispatch[]>`
-    select id, generation, tenant, type, data, options, "runAt", "expiresAt", trace
+    select id, generation, tenant, type, data, options, "runAt", "expiresAt", trace, "readyAt"
     from (
       select job.*, sum(octet_length(job.data)) over (order by job.id) - octet_length(job.data) as bytes_before
       from unnest(${jobs.map((job) => job.id)}::uuid[], ${jobs.map((job) => job.generation)}::integer[]) as target (id, generation)
       cross join lateral (
         select id, generation, tenant, type, data::text as data, options, run_at as "runAt",
-               expires_at as "expiresAt", trace
+               expires_at as "expiresAt", trace,
+               case when generation = 0 and waiting_children is null then coalesce(run_at, created_at) end as "readyAt"
         from jobs where jobs.id = target.id and jobs.generation = target.generation and status = 'pending' offset 0
       ) as job
     ) as pending

@@ -68,12 +68,15 @@ export function createRedispatch(deps: RedispatchDeps): Redispatch {
 
 function toDispatchEntry(job: JobToDispatch): DispatchEntry {
   const known = { ...job, options: StoredOptions.parse(job.options) };
+  const now = Date.now();
+  // A job waits from its due time on, although Redis lost it in between.
+  const timestamp = Math.min(job.readyAt?.getTime() ?? now, now);
   return {
     bullId: bullId(job.id, job.generation),
     type: job.type,
     data: job.data,
     options: {
-      ...toDispatchOptions(known, Date.now()),
+      ...toDispatchOptions(known, timestamp),
       recovered: true,
       ...(job.trace === null ? {} : { traceparent: job.trace }),
     },

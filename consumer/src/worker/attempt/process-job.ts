@@ -178,7 +178,7 @@ export function createProcessor(
       throw new JobMovedError();
     }
     trace?.end(result.outcome, result.failure);
-    metrics.countAttempt(queue, getTypeLabel(jobTypes, job), result.outcome);
+    metrics.countAttempt(queue, getTypeLabel(jobTypes, job), result.outcome, job);
     if (result.failure !== undefined) throw result.failure;
     if (result.outcome === "delayed" || result.outcome === "requeued") throw new JobMovedError();
   };

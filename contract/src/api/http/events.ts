@@ -86,7 +86,12 @@ const overviewExample: Overview = {
   at: "2026-11-23T09:30:00.000Z",
   slotMs: 10_000,
   slots: [],
-  recent: { startMs: { p50: 1.4, p95: 9.7 }, runMs: null, commitMs: { p50: 2.1, p95: 4.8 } },
+  recent: {
+    startMs: { p50: 1.4, p95: 9.7 },
+    runMs: null,
+    settleMs: null,
+    commitMs: { p50: 2.1, p95: 4.8 },
+  },
   queues: [],
   workers: { consumers: 1, pull: 0, pushEndpoints: 0, stock: 0 },
   redis: { usedBytes: 2_700_000, maxBytes: null },

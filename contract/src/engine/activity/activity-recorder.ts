@@ -1,4 +1,4 @@
-import { findBucket } from "./durations.ts";
+import { bucketIndexes, findBucket } from "./durations.ts";
 
 /** What is counted per slot, summed over all processes. */
 const activityCounters = ["completed", "dead", "expired", "retried", "refused"] as const;
@@ -10,10 +10,15 @@ export function isActivityCounter(name: string): name is ActivityCounter {
 
 /**
  * Durations that are recorded. `start`: from the due time of a job until its first attempt. `run`: of a handler.
- * `commit`: of a batched write that accepts jobs.
+ * `settle`: from the due time of a job until an attempt settled the job. `commit`: of a batched write that accepts jobs.
  */
-export const activityDurations = ["start", "run", "commit"] as const;
+const activityDurations = ["start", "run", "settle", "commit"] as const;
 export type ActivityDuration = (typeof activityDurations)[number];
+
+/** Field of each bucket: building and hashing its text for each observation would take longer than the count. */
+const durationFields = Object.fromEntries(
+  activityDurations.map((duration) => [duration, bucketIndexes.map((at) => `${duration}:${at}`)]),
+);
 
 export type ActivityRecorder = ReturnType<typeof createActivityRecorder>;
 
@@ -24,7 +29,7 @@ export function createActivityRecorder() {
   return {
     count: (counter: ActivityCounter, by = 1) => void add(counter, by),
     observe: (duration: ActivityDuration, ms: number) =>
-      void add(`${duration}:${findBucket(ms)}`, 1),
+      void add(durationFields[duration]?.[findBucket(ms)] ?? "", 1),
     /** Returns what was recorded since the last call. */
     take(): ReadonlyMap<string, number> {
       const taken = counts;

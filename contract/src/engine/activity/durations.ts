@@ -3,6 +3,9 @@ const bounds = [
   1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 30_000, 60_000, 300_000, 1_800_000,
 ];
 
+/** Indexes of all buckets. */
+export const bucketIndexes = [...bounds.keys(), bounds.length];
+
 export interface Quantiles {
   p50: number;
   p95: number;

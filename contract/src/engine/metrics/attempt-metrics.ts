@@ -1,6 +1,10 @@
 import { type ActivityRecorder, isActivityCounter } from "../activity/activity-recorder.ts";
 import { Histogram, type Registry } from "prom-client";
-import { type AttemptOutcome, attemptOutcomes } from "../../api/jobs/job-states.ts";
+import {
+  type AttemptOutcome,
+  attemptOutcomes,
+  settlingOutcomes,
+} from "../../api/jobs/job-states.ts";
 import { createLabelledCounter, createLabelledHistogram } from "./labelled-metrics.ts";
 import { createCounter } from "./process-metrics.ts";
 
@@ -11,13 +15,33 @@ export interface AttemptMetrics {
   observeHandler(queue: string, type: string, ms: number): void;
   /** From the end of the handler until the outcome was recorded or BullMQ scheduled the next attempt. */
   observeSettle(queue: string, type: string, ms: number): void;
-  countAttempt(queue: string, type: string, outcome: AttemptOutcome): void;
+  /** Counts an attempt, and how long its job took if the attempt settled the job. */
+  countAttempt(queue: string, type: string, outcome: AttemptOutcome, job: TimedJob): void;
   /** Dead after too many lost attempts. */
   countLostJob(queue: string, type: string): void;
 }
 
+/** The times of a job of BullMQ, in ms since 1970. */
+interface TimedJob {
+  /** 0 if Redis lost the hash of the job. */
+  timestamp: number;
+  opts: { delay?: number };
+  processedOn?: number | undefined;
+}
+
+/**
+ * Returns how long a job has been due; undefined if unknown. A job that was promoted before its due time counts from the
+ * start of the current attempt.
+ */
+export function getDueMs({ timestamp, opts, processedOn }: TimedJob): number | undefined {
+  if (timestamp === 0) return undefined;
+  const dueAt = Math.min(timestamp + (opts.delay ?? 0), processedOn ?? Number.POSITIVE_INFINITY);
+  return Math.max(0, Date.now() - dueAt);
+}
+
 /** Buckets of durations, in seconds. */
 export const durationBuckets = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300];
+const settling: ReadonlySet<AttemptOutcome> = new Set(settlingOutcomes);
 const waitBuckets = [0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300, 1800, 7200];
 
 /**
@@ -57,7 +81,14 @@ export function createAttemptMetrics(
     bounds: durationBuckets,
     labelNames,
   });
-  for (const { metric } of [processed, waited, ran, settled]) registry.registerMetric(metric);
+  const total = createLabelledHistogram({
+    name: "toril_job_total_seconds",
+    help: "Time from when a job was due until an attempt settled the job, with earlier attempts and the pauses between them",
+    bounds: waitBuckets,
+    labelNames,
+  });
+  for (const { metric } of [processed, waited, ran, settled, total])
+    registry.registerMetric(metric);
   const lostJobs = createCounter(
     registry,
     {
@@ -83,9 +114,13 @@ export function createAttemptMetrics(
       activity.observe("run", ms);
     },
     observeSettle: (queue, type, ms) => settled.observe(ms / 1000, queue, type),
-    countAttempt(queue, type, outcome) {
+    countAttempt(queue, type, outcome, job) {
       processed.add(1, queue, type, outcome);
       if (isActivityCounter(outcome)) activity.count(outcome);
+      const ms = settling.has(outcome) ? getDueMs(job) : undefined;
+      if (ms === undefined) return;
+      total.observe(ms / 1000, queue, type);
+      activity.observe("settle", ms);
     },
     countLostJob: (queue, type) => lostJobs.inc({ queue, type }),
   };

@@ -14,7 +14,7 @@ export interface DispatchOptions {
   timeoutMs?: number;
   /** Ms since 1970; for Toril's workers. */
   expiresAt?: number;
-  /** Creation time, ms since 1970; a delay counts from here. */
+  /** From when the job waits, ms since 1970; a delay counts from here. */
   timestamp: number;
   /** Marks a job that the reconciler dispatched: the worker checks the ledger before it runs the job. */
   recovered?: boolean;

@@ -82,21 +82,22 @@ function Lines({ slots, slotMs }: Pick<OverviewHistory, "slots" | "slotMs">) {
         ]}
       />
       <Chart
-        title="Time to start"
+        title="Oldest waiting job"
         times={times}
         format={formatDuration}
         series={[
-          {
-            label: "p95",
-            color: "accent",
-            values: slots.map(({ startMs }) => startMs?.p95 ?? null),
-          },
-          {
-            label: "p50",
-            color: "muted",
-            values: slots.map(({ startMs }) => startMs?.p50 ?? null),
-          },
+          { label: "age", color: "accent", values: slots.map((slot) => slot.oldestWaitingMs) },
         ]}
+      />
+      <DurationChart
+        title="Time to start"
+        times={times}
+        values={slots.map((slot) => slot.startMs)}
+      />
+      <DurationChart
+        title="Time to settle"
+        times={times}
+        values={slots.map((slot) => slot.settleMs)}
       />
       <Chart
         title={`Failures per ${formatDuration(slotMs)}`}
@@ -109,5 +110,29 @@ function Lines({ slots, slotMs }: Pick<OverviewHistory, "slots" | "slotMs">) {
         ]}
       />
     </div>
+  );
+}
+
+interface DurationChartProps {
+  title: string;
+  times: readonly number[];
+  values: readonly OverviewHistory["slots"][number]["startMs"][];
+}
+
+function DurationChart({ title, times, values }: DurationChartProps) {
+  return (
+    <Chart
+      title={title}
+      times={times}
+      format={formatDuration}
+      series={[
+        {
+          label: "p95",
+          color: "accent",
+          values: values.map((quantiles) => quantiles?.p95 ?? null),
+        },
+        { label: "p50", color: "muted", values: values.map((quantiles) => quantiles?.p50 ?? null) },
+      ]}
+    />
   );
 }

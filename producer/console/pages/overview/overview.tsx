@@ -114,12 +114,10 @@ function Numbers({ overview: { slots, queues, recent, redis, workers } }: { over
       />
       <Quantile label="Time to start" value={recent.startMs} />
       <Quantile label="Run time" value={recent.runMs} />
+      <Quantile label="Time to settle" value={recent.settleMs} />
       <Quantile label="Commit time" value={recent.commitMs} />
-      <Value
-        label="Dead"
-        value={formatCount(dead)}
-        unit={`in 30 min, ${formatCount(refused)} refused`}
-      />
+      <Value label="Dead" value={formatCount(dead)} unit="in 30 min" />
+      <Value label="Refused requests" value={formatCount(refused)} unit="in 30 min" />
       <Value
         label="Redis memory"
         value={formatBytes(redis.usedBytes)}

@@ -98,6 +98,7 @@ function toExpressions(matchers: string, seconds: number): Record<string, string
     refused: `sum(increase(${select("http_request_duration_seconds_count", 'status=~"429|503"')}${over}))`,
     ...quantiles("start", "toril_job_wait_seconds"),
     ...quantiles("run", "toril_job_run_seconds"),
+    ...quantiles("settle", "toril_job_total_seconds"),
     ...quantiles("commit", "toril_ledger_write_seconds", 'operation="accept"'),
   };
 }
@@ -126,6 +127,7 @@ function toSlot(found: ReadonlyMap<string, Samples>, end: number, stepMs: number
     refused: count("refused"),
     startMs: durations("start"),
     runMs: durations("run"),
+    settleMs: durations("settle"),
     commitMs: durations("commit"),
   };
 }
