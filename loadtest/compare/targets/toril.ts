@@ -1,10 +1,13 @@
 import { join } from "node:path";
 
+import type { SQL } from "bun";
+
 import { freePort } from "../../../ops/dev/processes/ports.ts";
 import { startConsumer, startProducer } from "../../../ops/dev/processes/start-app.ts";
 import { type HttpRequest, torilRequests } from "../requests.ts";
 import type { Stores } from "../stores.ts";
 import { countBullMqUnfinished, removeKeys } from "./bullmq-jobs.ts";
+import type { ImageProgram, ImagePrograms } from "./image-programs.ts";
 import { baseEnv, startWorkerScript } from "./start-script.ts";
 import type { TargetContext, TargetDefinition, TargetJobs } from "./target.ts";
 
@@ -21,16 +24,30 @@ export const toril: TargetDefinition = {
   usesPostgres: true,
   requests: torilRequests,
   hasConsumer: true,
-  async startServer(context) {
-    const port = await freePort();
-    const child = await startProducer(appSettings(context, "producer", port));
-    return { child, port };
-  },
-  async startConsumer(context) {
-    return startConsumer(appSettings(context, "consumer", await freePort()));
-  },
+  ...runPrograms(),
   createJobs: (stores) => createTorilJobs(stores, queues),
 };
+
+/** @param programs instead of the sources */
+export function runPrograms(
+  programs?: ImagePrograms,
+): Pick<TargetDefinition, "startServer" | "startConsumer"> {
+  return {
+    async startServer(context) {
+      const port = await freePort();
+      const child = await startProducer(
+        appSettings(context, { role: "producer", port, program: programs?.producer }),
+      );
+      return { child, port };
+    },
+    async startConsumer(context) {
+      const port = await freePort();
+      return startConsumer(
+        appSettings(context, { role: "consumer", port, program: programs?.consumer }),
+      );
+    },
+  };
+}
 
 const pulledType = "bench.pulled";
 
@@ -63,14 +80,20 @@ function toPulled(request: HttpRequest): HttpRequest {
   return { ...request, body: request.body.replaceAll('"echo"', JSON.stringify(pulledType)) };
 }
 
-function appSettings({ root, dir, stores, signal }: TargetContext, role: string, port: number) {
+function appSettings(
+  { root, dir, stores, signal }: TargetContext,
+  app: { role: string; port: number; program: ImageProgram | undefined },
+) {
   started += 1;
+  const { role, port, program } = app;
   return {
     root,
+    ...(program && { program }),
     name: `${role} of Toril`,
     port,
     env: {
       ...baseEnv(),
+      ...program?.env,
       REDIS_URL: stores.redisUrl,
       DATABASE_URL: stores.databaseUrl,
       BULL_PREFIX: torilPrefix,
@@ -78,6 +101,17 @@ function appSettings({ root, dir, stores, signal }: TargetContext, role: string,
     logFile: join(dir, `${started}-toril-${role}.log`),
     signal,
   };
+}
+
+/** Repeats a deadlock: statements of running services lock the same tables in another order. */
+async function truncate(sql: SQL, names: string, tries = 5): Promise<void> {
+  try {
+    await sql.unsafe(`truncate ${names}`);
+  } catch (error) {
+    if (tries === 1 || !(error instanceof Error) || !error.message.includes("deadlock"))
+      throw error;
+    await truncate(sql, names, tries - 1);
+  }
 }
 
 function createTorilJobs({ redis, sql }: Stores, names: readonly string[]): TargetJobs {
@@ -97,7 +131,7 @@ function createTorilJobs({ redis, sql }: Stores, names: readonly string[]): Targ
         name: string;
       }[];
       const names = tables.map(({ name }) => `"${name}"`).join(", ");
-      await sql.unsafe(`truncate ${names}`);
+      await truncate(sql, names);
       if (isServed) return;
       for (const queue of names) await removeKeys(redis, `${torilPrefix}:${queue}:`);
     },
