@@ -103,8 +103,8 @@ export async function openSubjects(
     oidc,
   });
   resources.defer(() => auth.close());
-  const dashboard = createDashboard(redis, prefix, jobTypes);
-  jobTypeTable.onChange(dashboard.update);
+  const dashboard = createDashboard({ redis, prefix, jobTypes });
+  jobTypeTable.onChange(() => void dashboard.update());
   resources.defer(() => dashboard.close());
   const readStates: DrainDeps["readStates"] = (jobs) => readLiveStates(redis, prefix, jobs);
   const queues = createQueues({

@@ -1,4 +1,4 @@
-import { Job, Queue, type QueueOptions, type WorkerOptions } from "bullmq";
+import type { Job, Queue, QueueOptions, WorkerOptions } from "bullmq";
 import type { Cluster, Redis } from "ioredis";
 import type { Logger } from "pino";
 import {
@@ -40,9 +40,12 @@ const lockDurationMs = 30_000;
 
 /** Creates the queues on demand. */
 export function createPullQueues({ redis, prefix, takeScript, log }: PullQueuesDeps) {
-  const opened = new Map<string, { queue: PullQueue; bullQueue: Queue }>();
+  const opened = new Map<string, PullQueue>();
+  const bullQueues: Promise<Queue>[] = [];
 
-  function open(name: string) {
+  /** BullMQ takes 10 MB, and jobs that complete do not need it. */
+  async function openBullQueue(name: string): Promise<Queue> {
+    const { Queue } = await import("bullmq");
     const options: QueueOptions & Partial<Pick<WorkerOptions, "lockDuration" | "removeOnFail">> = {
       connection: redis,
       prefix,
@@ -52,11 +55,22 @@ export function createPullQueues({ redis, prefix, takeScript, log }: PullQueuesD
       lockDuration: lockDurationMs,
       removeOnFail: keptFailedJobs,
     };
-    const bullQueue = new Queue(bullName(name), options);
-    bullQueue.on("error", () => {});
-    const returnValue = JSON.stringify(settledReturnValue);
+    const queue = new Queue(bullName(name), options);
+    queue.on("error", () => {});
+    return queue;
+  }
+
+  function open(name: string): PullQueue {
+    let opening: Promise<Queue> | undefined;
+    const openOnce = () => {
+      if (opening === undefined) bullQueues.push((opening = openBullQueue(name)));
+      return opening;
+    };
     const moves = createBullMqMoves({
-      load: (id) => Job.fromId(bullQueue, id),
+      async load(id) {
+        const { Job } = await import("bullmq");
+        return Job.fromId(await openOnce(), id);
+      },
       returnValue: settledReturnValue,
     });
     const take = createTake(redis, {
@@ -66,21 +80,33 @@ export function createPullQueues({ redis, prefix, takeScript, log }: PullQueuesD
       workerName: "",
       lockDurationMs,
       limiter: undefined,
-      returnValue,
+      returnValue: JSON.stringify(settledReturnValue),
     });
-    const backend = bullQueue.getBackend() as unknown as JobBackend;
-    return { bullQueue, queue: createPullQueue({ take, moves, backend, log }, bullName(name)) };
+    const backend = createLazyBackend(async () => {
+      return (await openOnce()).getBackend();
+    });
+    return createPullQueue({ take, moves, backend, log }, bullName(name));
   }
 
   return {
     get(name: string): PullQueue {
-      let known = opened.get(name);
-      if (known === undefined) opened.set(name, (known = open(name)));
-      return known.queue;
+      let queue = opened.get(name);
+      if (queue === undefined) opened.set(name, (queue = open(name)));
+      return queue;
     },
     async close() {
-      await Promise.all([...opened.values()].map(({ bullQueue }) => bullQueue.close()));
+      await Promise.all(bullQueues.map(async (opening) => (await opening).close()));
     },
+  };
+}
+
+function createLazyBackend(open: () => Promise<JobBackend>): JobBackend {
+  return {
+    addLog: async (...args) => (await open()).addLog(...args),
+    updateProgress: async (...args) => (await open()).updateProgress(...args),
+    extendLock: async (...args) => (await open()).extendLock(...args),
+    moveToDelayed: async (...args) => (await open()).moveToDelayed(...args),
+    moveJobFromActiveToWait: async (...args) => (await open()).moveJobFromActiveToWait(...args),
   };
 }
 
