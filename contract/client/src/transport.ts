@@ -42,7 +42,7 @@ export interface PageQuery {
   limit?: number | undefined;
 }
 
-export type Body = string | Blob | ReadableStream<Uint8Array>;
+export type Body = string | Blob | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>;
 
 /** A request as the functions of the client describe it. */
 export interface Call extends WriteOptions {

@@ -118,7 +118,7 @@ export function createImportCalls<Types extends JobTypes>({ call, open, followAt
       return call<ImportPart>(`${toPath(id)}/parts/${number}`, {
         ...rest,
         method: "PUT",
-        body: new Blob([body]),
+        body,
         timeoutMs,
         headers: {
           "Content-Type": contentType,
