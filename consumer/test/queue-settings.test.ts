@@ -35,27 +35,46 @@ async function _set(change: QueueChange & { paused?: boolean }) {
 const _accept = () => world.accept({ type: "echo", data: { message: "hello" } });
 const _acceptMany = (count: number) => Promise.all(Array.from({ length: count }, _accept));
 
-/** Creates handlers that block until released and count concurrent jobs of all consumers. */
+/** Creates handlers that hold each job until it is released, and count the concurrent jobs of all consumers. */
 function _holding() {
-  const held = _signal();
-  const seen = { running: 0, most: 0 };
+  const held: (() => void)[] = [];
+  let most = 0;
   const handlers = {
     async echo({ message }: { message: string }) {
-      seen.most = Math.max(seen.most, ++seen.running);
-      await held.promise;
-      await Bun.sleep(5);
-      seen.running -= 1;
+      const released = _signal();
+      most = Math.max(most, held.push(released.resolve));
+      await released.promise;
       return { message };
     },
   };
-  return Object.assign(seen, { handlers, release: held.resolve });
+  return {
+    handlers,
+    /** Runs jobs, of which `limit` are held at any time; returns the maximum of concurrent jobs. */
+    async runThrough(count: number, limit: number) {
+      most = 0;
+      for (let left = count; left > 0; left -= 1) {
+        await _until(() => held.length >= Math.min(left, limit));
+        held.shift()?.();
+      }
+      return most;
+    },
+  };
+}
+
+/** Waits until an idle consumer has asked for jobs: it consumes a second marker after the call that the first causes. */
+async function _waitForTake() {
+  const { marker } = world.keys();
+  for (const _call of [1, 2]) {
+    await world.redis.zadd(marker, 0, "0");
+    await _until(async () => (await world.redis.exists(marker)) === 0);
+  }
 }
 
 test("jobs of a paused queue start after it is resumed", async () => {
   await using _one = await _startConsumer(world);
   await _set({ paused: true });
   const job = await _accept();
-  await Bun.sleep(300);
+  await _waitForTake();
   expect((await world.getRow(job.id))?.["status"]).toBe("pending");
   expect(await world.redis.llen(world.keys().wait)).toBe(1);
   await _set({ paused: false });
@@ -68,26 +87,24 @@ test("the concurrency of a queue limits two consumers together, and can be raise
   await using _one = await _startConsumer(world, { handlers: hold.handlers });
   await using _two = await _startConsumer(world, { handlers: hold.handlers });
   const jobs = await _acceptMany(20);
-  await _until(() => hold.running === 3);
-  await Bun.sleep(200);
-  expect(hold.running).toBe(3);
+  expect(await hold.runThrough(20, 3)).toBe(3);
   await _set({ concurrency: 5 });
-  await _until(() => hold.running === 5);
-  await Bun.sleep(200);
-  hold.release();
+  jobs.push(...(await _acceptMany(20)));
+  expect(await hold.runThrough(20, 5)).toBe(5);
   for (const { id } of jobs)
     expect(await world.waitForEnd(id)).toMatchObject({ status: "completed" });
-  expect(hold.most).toBe(5);
 });
 
 test("a rate limit of a queue delays jobs until it is removed", async () => {
   await using _one = await _startConsumer(world);
   await _set({ rateLimit: { max: 2, durationMs: 3_600_000 } });
   const jobs = await _acceptMany(5);
-  const waiting = () => world.redis.llen(world.keys().wait);
-  await _until(async () => (await waiting()) === 3);
-  await Bun.sleep(200);
-  expect(await waiting()).toBe(3);
+  const { wait, active } = world.keys();
+  // The call that finishes a job takes the next one if it may.
+  await _until(
+    async () => (await world.redis.llen(active)) === 0 && (await world.redis.llen(wait)) < 5,
+  );
+  expect(await world.redis.llen(wait)).toBe(3);
   await _set({ rateLimit: null });
   for (const { id } of jobs)
     expect(await world.waitForEnd(id)).toMatchObject({ status: "completed" });

@@ -68,8 +68,13 @@ test("a leader without work keeps the lock", async () => {
   const [leader] = await _holders();
   await using other = await _startReconciler(world, { sessionMs: 100 });
 
-  // Twice the time a session may be silent, by Postgres' clock.
-  await world.sql`select pg_sleep(0.2)`;
+  // The leader's statements span twice the time a session may be silent.
+  const [{ start } = {}] = await world.sql`select clock_timestamp() as start`;
+  await _until(async () => {
+    const [used] = await world.sql`select from pg_stat_activity
+      where pid = ${leader!.pid} and query_start > ${start}::timestamptz + interval '200 ms'`;
+    return used !== undefined;
+  });
 
   expect([...(await _holders())]).toEqual([leader!]);
   expect(other.reports).toEqual([]);

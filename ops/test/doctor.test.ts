@@ -120,7 +120,7 @@ test("planted faults in Redis, Postgres and jobs are found, each with what to do
 /** Opens connections, so that few are left. */
 async function openConnections(count: number): Promise<AsyncDisposable> {
   const client = postgres(env["DATABASE_URL"]!, { max: count });
-  await Promise.all(Array.from({ length: count }, () => client`select pg_sleep(0.2)`));
+  await Promise.all(Array.from({ length: count }, () => client.reserve()));
   return { [Symbol.asyncDispose]: () => client.end({ timeout: 1 }) };
 }
 

@@ -38,17 +38,17 @@ const inputs: [status: number, path: string, contentType: string, body: () => st
 test("a producer answers other clients while it reads the largest inputs, using less than 400 MB", async () => {
   const { url, pid } = stack.producers[0]!;
   const done = new AbortController();
-  let longestMs = 0;
+  let mostTicks = 0;
   async function postAlong() {
     while (!done.signal.aborted) {
-      const startedAt = performance.now();
+      const before = mainThreadTicks(pid);
       expect((await postJob(url, echo("small"))).status).toBe(201);
-      longestMs = Math.max(longestMs, performance.now() - startedAt);
+      mostTicks = Math.max(mostTicks, mainThreadTicks(pid) - before);
       await new Promise(setImmediate);
     }
   }
   const posting = postAlong();
-  const startedAt = performance.now();
+  const ticksBefore = mainThreadTicks(pid);
   try {
     for (const [status, path, contentType, body] of inputs) {
       const headers = {
@@ -63,9 +63,21 @@ test("a producer answers other clients while it reads the largest inputs, using 
     done.abort();
     await posting;
   }
-  expect(longestMs).toBeLessThan((performance.now() - startedAt) / 3);
+  // An event loop that a large input blocks does much of its work between a small request and its response.
+  expect(mostTicks).toBeLessThan((mainThreadTicks(pid) - ticksBefore) / 10);
   expect(peakMegabytes(pid)).toBeLessThan(400);
 });
+
+/** Returns the CPU time of the thread that runs the event loop of a process, in clock ticks. */
+function mainThreadTicks(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/task/${pid}/stat`, "utf8");
+  // The name, in parentheses, may contain spaces; user and system time are the 14th and 15th field.
+  const [user, system] = stat
+    .slice(stat.lastIndexOf(")") + 2)
+    .split(" ")
+    .slice(11, 13);
+  return Number(user) + Number(system);
+}
 
 function peakMegabytes(pid: number): number {
   const [, kilobytes] =

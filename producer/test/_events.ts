@@ -1,4 +1,6 @@
 import { readEvents } from "@toril/client/read-events";
+import type { StreamEntry } from "@toril/contract/engine/redis/event-stream";
+import type { StreamSource } from "../src/events/hub/stream-reader.ts";
 
 export type _Listener = Awaited<ReturnType<typeof _listen>>;
 
@@ -42,4 +44,10 @@ export async function _listen(url: string | URL, headers: Record<string, string>
       await ended;
     },
   };
+}
+
+/** Opens a source of a queue without events. */
+export function _openIdleSource(): StreamSource {
+  const closed = Promise.withResolvers<StreamEntry[]>();
+  return { read: () => closed.promise, close: () => closed.resolve([]) };
 }

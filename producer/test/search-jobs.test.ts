@@ -5,6 +5,7 @@ import { createDeadLetters } from "../src/dead-letters/dead-letters.ts";
 import { createJobSearch } from "../src/jobs/search-jobs.ts";
 import type { JobFilter } from "../src/jobs/search-sources.ts";
 import { shippedRegistry } from "../../contract/test/_job-types.ts";
+import { _until } from "../../contract/test/_until.ts";
 import { _echo, _expectProblem, _openStores, _startProducer } from "./_producer.ts";
 
 const stores = await _openStores();
@@ -32,6 +33,13 @@ async function listIds(query: ListJobsQuery): Promise<string[]> {
 
 async function post(options: object): Promise<string> {
   return (await producer.post(_echo("a", options))).body.id;
+}
+
+/** Waits until the clock shows another millisecond, and returns the time. */
+async function nextMillisecond(): Promise<Date> {
+  const now = Date.now();
+  await _until(() => Date.now() > now);
+  return new Date();
 }
 
 const none = {
@@ -92,9 +100,8 @@ describe("jobs are found", () => {
 
   test("by creation time", async () => {
     const old = await post({});
-    await Bun.sleep(5);
-    const middle = new Date();
-    await Bun.sleep(5);
+    const middle = await nextMillisecond();
+    await nextMillisecond();
     const young = await post({});
     const time = middle.toISOString();
     expect(await listIds({ createdAfter: time })).toEqual([young]);

@@ -78,10 +78,10 @@ test.each([403, 413])(
 );
 
 test("while all requests are under way, further jobs wait and share the next one", async () => {
-  let release = () => {};
-  const started = new Promise<void>((resolve) => (release = resolve));
+  const started = Promise.withResolvers<void>();
+  const released = Promise.withResolvers<void>();
   await using server = await _startServer(({ body }) => {
-    release();
+    started.resolve();
     return _created(body);
   });
   const client = createClient({
@@ -89,16 +89,16 @@ test("while all requests are under way, further jobs wait and share the next one
     batch: { concurrency: 1, delayMs: 0 },
     async fetch(request) {
       const response = await fetch(request);
-      await started;
-      await Bun.sleep(20);
+      await released.promise;
       return response;
     },
   });
   const first = client.enqueue("any", { number: 0 });
-  await started;
+  await started.promise;
   const others = Array.from({ length: 50 }, (_, number) =>
     client.enqueue("any", { number: number + 1 }),
   );
+  released.resolve();
   await Promise.all([first, ...others]);
   expect(server.received.map(({ body }) => entriesOf(body).length)).toEqual([1, 50]);
 });

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { type ClientOptions, ConnectionError, createClient, TorilError } from "../src/index.ts";
 import { getRetryDelay, toRetryPolicy } from "../src/retry.ts";
+import { _until } from "../../test/_until.ts";
 import { _accepted, type _Answer, _problem, _startServer } from "./_server.ts";
 
 const request = { type: "echo", data: { message: "hello" } };
@@ -130,7 +131,7 @@ test("an abort ends the wait for the next request with its reason", async () => 
   await using server = await _open([_problem(503, "about:blank", { "Retry-After": "30" })]);
   const abort = new AbortController();
   const made = server.client.createJob(request, { signal: abort.signal });
-  while (server.received.length === 0) await Bun.sleep(1);
+  await _until(() => server.received.length > 0);
   abort.abort(new Error("stopped"));
   await expect(made).rejects.toThrow("stopped");
   await expect(server.client.createJob(request, { signal: abort.signal })).rejects.toThrow(

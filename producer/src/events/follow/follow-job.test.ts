@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { _openIdleSource } from "../../../test/_events.ts";
 import type { RequestContext } from "../../http/request-context.ts";
 import { createEventStreams, type EventSink } from "../event-stream.ts";
 import { createFollowJob } from "./follow-job.ts";
@@ -16,7 +17,7 @@ test("a client that disconnects before its subscription is added leaves no subsc
   const log = { warn() {} } as never;
   const hub: EventHub = createEventHub({
     queues: () => ["default"],
-    open: () => ({ read: async () => Bun.sleep(1).then(() => []), close() {} }),
+    open: _openIdleSource,
     readEdges: async () => ({ first: undefined, last: "0-0", isTrimmed: false }),
     readOutcomes: async () => [],
     readFailedAttempts: async () => [],
@@ -62,7 +63,7 @@ test("the end of a job is reported although the job itself cannot be read", asyn
   const log = { warn() {} } as never;
   const hub = createEventHub({
     queues: () => ["default"],
-    open: () => ({ read: async () => Bun.sleep(1).then(() => []), close() {} }),
+    open: _openIdleSource,
     readEdges: async () => ({ first: undefined, last: "0-0", isTrimmed: false }),
     readOutcomes: async () => [
       {

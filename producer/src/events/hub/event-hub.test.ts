@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { bullId, settledReturnValue } from "@toril/contract/engine/redis/names";
 import type { StreamEntry } from "@toril/contract/engine/redis/event-stream";
 import pino from "pino";
+import { _openIdleSource } from "../../../test/_events.ts";
 import { createEventHub } from "./event-hub.ts";
 import type { JobOutcome, ReadOutcomes } from "./event-mapper.ts";
 
@@ -11,10 +12,16 @@ const awaitedBullId = bullId(id, 1);
 /** Opens a hub with a wait for generation 1 of a job; `send` delivers an entry and waits until the hub reads the next. */
 async function _openWait(readOutcomes: ReadOutcomes) {
   const pushes: ((entries: StreamEntry[]) => void)[] = [];
+  let onRead = () => {};
+  const nextRead = () => new Promise<void>((resolve) => (onRead = resolve));
   const hub = createEventHub({
     queues: () => ["default"],
     open: () => ({
-      read: () => new Promise<StreamEntry[]>((resolve) => pushes.push(resolve)),
+      read: () =>
+        new Promise<StreamEntry[]>((resolve) => {
+          pushes.push(resolve);
+          onRead();
+        }),
       close: () => pushes.at(-1)?.([]),
     }),
     readEdges: async () => ({ first: undefined, last: "0-0", isTrimmed: false }),
@@ -30,12 +37,13 @@ async function _openWait(readOutcomes: ReadOutcomes) {
     receive() {},
     end: () => void (ends += 1),
   });
+  if (pushes.length === 0) await nextRead();
   return {
     async send(event: string, entryId: string, returnvalue: string) {
-      const { length } = pushes;
+      const reading = nextRead();
       const fields = { returnvalue: JSON.stringify(returnvalue) };
       pushes.at(-1)?.([{ queue: "default", position: "1-1", event, bullId: entryId, fields }]);
-      while (pushes.length === length) await Bun.sleep(1);
+      await reading;
     },
     countEnds: () => ends,
     [Symbol.asyncDispose]: () => hub.close(),
@@ -69,7 +77,7 @@ test("a subscription that fails is ended, and later ones still get the end of th
   await using hub = Object.assign(
     createEventHub({
       queues: () => ["default"],
-      open: () => ({ read: () => Bun.sleep(1).then(() => []), close() {} }),
+      open: _openIdleSource,
       readEdges: async () => ({ first: undefined, last: "0-0", isTrimmed: false }),
       readOutcomes: async (requested) => ids.filter((one) => requested.includes(one)).map(_toDone),
       readFailedAttempts: async () => [],
