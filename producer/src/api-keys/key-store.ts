@@ -7,6 +7,7 @@ import type {
 } from "@toril/contract/api/access/api-key";
 import { changeKey, type KeyChanged } from "@toril/contract/engine/api-keys/change-key";
 import {
+  type CheckRevision,
   issueKey,
   type KeyVersion,
   listKeys,
@@ -35,7 +36,7 @@ export interface KeyStore {
   /** Applies a JSON merge patch. */
   change(context: RequestContext, id: string, change: ApiKeyChange): Promise<KeyVersion>;
   rotate(context: RequestContext, id: string, graceMs: number): Promise<IssuedApiKey>;
-  revoke(tenant: string, id: string, trail: AuditTrail): Promise<ApiKey | undefined>;
+  revoke(context: RequestContext, id: string): Promise<ApiKey | undefined>;
 }
 
 export interface KeyStoreDeps {
@@ -70,7 +71,7 @@ export function createKeyStore({ ledger, reads, idempotency, refresh }: KeyStore
     list: (tenant, page) => reads.run(tenant, (sql) => listKeys(sql, { tenant, ...page })),
     find: (tenant, id) => reads.run(tenant, (sql) => readKeyVersion(sql, id, tenant)),
     async change({ principal: { tenant }, request, trail }, id, change) {
-      const check = (revision: number) => requirePreconditions(request, revision);
+      const check = createCheck(request);
       const outcome = await ledger.run(tenant, (sql) =>
         changeKey(sql, id, { tenant, change, check }, createAuditCallback(trail)),
       );
@@ -86,19 +87,24 @@ export function createKeyStore({ ledger, reads, idempotency, refresh }: KeyStore
           id,
           { tenant, graceMs },
           createAuditCallback(context.trail),
+          createCheck(context.request),
         );
         if (rotated.status === "missing") throw new ProblemError("key-not-found");
         if (rotated.status === "ended") throw new ProblemError("key-ended");
         return rotated.key;
       }),
-    async revoke(tenant, id, trail) {
+    async revoke({ principal: { tenant }, request, trail }, id) {
       const revoked = await ledger.run(tenant, (sql) =>
-        revokeKey(sql, id, tenant, createAuditCallback(trail)),
+        revokeKey(sql, id, tenant, createAuditCallback(trail), createCheck(request)),
       );
       await refresh();
       return revoked;
     },
   };
+}
+
+function createCheck(request: Request): CheckRevision {
+  return (revision) => requirePreconditions(request, revision);
 }
 
 function createAuditCallback(trail: AuditTrail): NoteChange {

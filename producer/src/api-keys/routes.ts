@@ -83,7 +83,7 @@ export function keyRoutes(api: Api, { findQuota, ...deps }: KeyRoutesDeps): Hand
 
     handle(api.revokeKey, async (c) => {
       const { id } = c.req.valid("param");
-      const revoked = await store.revoke(c.env.principal.tenant, id, c.env.trail);
+      const revoked = await store.revoke(c.env, id);
       if (revoked === undefined) throw new ProblemError("key-not-found");
       return c.json(revoked, 200);
     }),

@@ -8,6 +8,7 @@ import {
   WebhookName,
 } from "@toril/contract/api/webhooks/webhook";
 import type { DeliveryPosition } from "@toril/contract/engine/webhooks/delivery-ledger";
+import type { CheckWebhook } from "@toril/contract/engine/webhooks/webhook-ledger";
 import { z } from "zod";
 import { hasBody, readJson } from "../http/body.ts";
 import { decodeCursor, encodeCursor } from "../http/cursor.ts";
@@ -30,9 +31,7 @@ export function webhookRoutes(api: Api, deps: WebhookStoreDeps): HandledRoute[] 
   const find = async (context: RequestContext, name: string) =>
     requireVisibleWebhook(context, await store.find(context.principal.tenant, name));
   const setEnabled = async (context: RequestContext, name: string, isEnabled: boolean) => {
-    const row = await store.setEnabled(context, name, isEnabled, (existing) =>
-      requirePreconditions(context.request, requireVisibleWebhook(context, existing).version),
-    );
+    const row = await store.setEnabled(context, name, isEnabled, checkVersion(context));
     return toWebhookResponse(requireVisibleWebhook(context, row));
   };
 
@@ -77,9 +76,7 @@ export function webhookRoutes(api: Api, deps: WebhookStoreDeps): HandledRoute[] 
 
     handle(api.deleteWebhook, async (c) => {
       const { name } = c.req.valid("param");
-      const row = await store.delete(c.env, name, (existing) =>
-        requirePreconditions(c.env.request, requireVisibleWebhook(c.env, existing).version),
-      );
+      const row = await store.delete(c.env, name, checkVersion(c.env));
       return c.json(toWebhookResponse(requireVisibleWebhook(c.env, row)).webhook, 200);
     }),
 
@@ -88,9 +85,7 @@ export function webhookRoutes(api: Api, deps: WebhookStoreDeps): HandledRoute[] 
       // The body is optional.
       const body = hasBody(c.req.raw) ? await readJson(c.env, limits.bodyBytes) : {};
       const { graceMs } = parse(SecretRotation, body);
-      const issued = await store.rotate(c.env, name, graceMs, (existing) =>
-        requireVisibleWebhook(c.env, existing),
-      );
+      const issued = await store.rotate(c.env, name, graceMs, checkVersion(c.env));
       return c.json(issued, 200, { "Cache-Control": "no-store" });
     }),
 
@@ -132,6 +127,12 @@ export function webhookRoutes(api: Api, deps: WebhookStoreDeps): HandledRoute[] 
       return c.json(await store.replayRange(c.env, row, range), 202);
     }),
   ];
+}
+
+/** Requires that the caller sees the webhook, and evaluates the preconditions of the request. */
+function checkVersion(context: RequestContext): CheckWebhook {
+  return (existing) =>
+    requirePreconditions(context.request, requireVisibleWebhook(context, existing).version);
 }
 
 function parse<Output>(schema: z.ZodType<Output>, value: unknown): Output {

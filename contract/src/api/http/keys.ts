@@ -143,6 +143,7 @@ export const rotateKey = defineRoute({
   scope,
   method: "post",
   path: "/v1/keys/{id}/rotate",
+  conditional: true,
   request: {
     params,
     headers,
@@ -172,6 +173,7 @@ export const revokeKey = defineRoute({
   scope,
   method: "delete",
   path: "/v1/keys/{id}",
+  conditional: true,
   request: { params },
   responses: {
     200: {

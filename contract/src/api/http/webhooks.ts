@@ -108,6 +108,7 @@ export const rotateWebhook = defineRoute({
   scope,
   method: "post",
   path: "/v1/webhooks/{name}/rotate",
+  conditional: true,
   request: {
     params,
     headers: z.object({ "idempotency-key": IdempotencyKey }),

@@ -3,6 +3,7 @@ import { type ApiKey, type ApiKeyChange, hasAdminRestrictions } from "../../api/
 import { Quotas } from "../../api/access/quota.ts";
 import {
   changing,
+  type CheckRevision,
   type KeyVersion,
   nextRevision,
   type NoteChange,
@@ -21,18 +22,11 @@ export type KeyChanged =
   /** The tenant would have no valid key with `keys:admin`. */
   | { status: "last-admin" };
 
-/**
- * Applies a JSON merge patch to a key of the tenant. `check` is called with the current revision while changes are
- * locked, and throws to reject it.
- */
+/** Applies a JSON merge patch to a key of the tenant. */
 export async function changeKey(
   sql: Sql,
   id: string,
-  {
-    tenant,
-    change,
-    check,
-  }: { tenant: string; change: ApiKeyChange; check(revision: number): void },
+  { tenant, change, check }: { tenant: string; change: ApiKeyChange; check: CheckRevision },
   note: NoteChange,
 ): Promise<KeyChanged> {
   return changing<KeyChanged>(sql, note, async (tx) => {

@@ -15,6 +15,9 @@ export type KeyRow = ApiKeyColumns;
 /** Called with the changed key inside the changing transaction; a rejection rolls the change back. */
 export type NoteChange = (tx: ISql, key: ChangedKey) => Promise<unknown>;
 
+/** Called with the current revision of an existing key while changes are locked; throws to reject the change. */
+export type CheckRevision = (revision: number) => void;
+
 type ChangedKey = Pick<ApiKey, "id" | "tenant">;
 
 /** Inserts a new API key and returns it with its secret, which is shown only once. */
@@ -88,10 +91,12 @@ export async function rotateKey(
   id: string,
   { tenant, graceMs }: { tenant?: string | undefined; graceMs: number },
   note: NoteChange,
+  check?: CheckRevision,
 ): Promise<Rotated> {
   const { text } = createKeyText(id);
   const hash = await hashKey(text);
   return changing<Rotated>(sql, note, async (tx) => {
+    await checkRevision(tx, id, tenant, check);
     const [row] = await tx<KeyRow[]>`
       update api_keys set
         previous_hash = hash, previous_until = now() + ${graceMs}::int * interval '1 ms', hash = ${hash},
@@ -113,8 +118,10 @@ export async function revokeKey(
   id: string,
   tenant: string | undefined,
   note: NoteChange,
+  check?: CheckRevision,
 ): Promise<ApiKey | undefined> {
   return changing(sql, note, async (tx) => {
+    await checkRevision(tx, id, tenant, check);
     const [changed] = await tx<ChangedKey[]>`
       update api_keys set revoked_at = now(), revision = ${nextRevision(tx)}
       where id = ${id} ${ofTenant(tx, tenant)} and revoked_at is null
@@ -141,6 +148,16 @@ export async function noteKeyUses(
       ${uses.map(({ usedAt }) => new Date(usedAt).toISOString())}::timestamptz[]
     ) as used (id, at)
     where api_keys.id = used.id`;
+}
+
+async function checkRevision(
+  tx: ISql,
+  id: string,
+  tenant: string | undefined,
+  check: CheckRevision | undefined,
+): Promise<void> {
+  const current = check && (await readKeyVersion(tx, id, tenant));
+  if (current !== undefined) check?.(current.revision);
 }
 
 interface Change<Result> {
