@@ -175,6 +175,11 @@ test.each([
   ["/v1/jobs?limit=501", "/limit"],
   ["/v1/jobs?limit=", "/limit"],
   ["/v1/jobs?limit=1.5", "/limit"],
+  ["/v1/jobs?limit=1e2", "/limit"],
+  ["/v1/jobs?limit=0x10", "/limit"],
+  ["/v1/jobs?limit=%205%20", "/limit"],
+  ["/v1/jobs?limit=05", "/limit"],
+  ["/v1/jobs?limit=%2B5", "/limit"],
   ["/v1/jobs?limit=1&limit=2", "/limit"],
   ["/v1/jobs?cursor=", "/cursor"],
   ["/v1/jobs?cursor=%00", "/cursor"],
@@ -197,6 +202,23 @@ test.each([
   const problem = _expectProblem(await producer.request(path), "invalid-parameter");
   expect(problem.errors?.map((error) => error.pointer)).toEqual([pointer]);
 });
+
+test.each([
+  ["PUT", `/v1/imports/${importId}/parts/1e0`, "/number"],
+  ["POST", "/v1/imports?type=echo&maxErrors=", "/maxErrors"],
+  ["POST", "/v1/imports?type=echo&maxErrors=1000000001", "/maxErrors"],
+  ["POST", "/v1/schedules/preview?count=2e0", "/count"],
+])(
+  "%s %s is refused: the number is not in decimal digits, or too large",
+  async (method, path, pointer) => {
+    const headers = {
+      "Content-Type": path.includes("schedules") ? "application/json" : "text/csv",
+    };
+    const answer = await producer.request(path, { method, headers, body: "message\na\n" });
+    const [error] = _expectProblem(answer, "invalid-parameter").errors ?? [];
+    expect(error).toMatchObject({ pointer, detail: expect.stringContaining("in decimal digits") });
+  },
+);
 
 test("a bulk is refused at the first excessively deep megabyte, not after its last byte", async () => {
   const answer = await producer.bulk(`${"[".repeat(2_000_000)}${"]".repeat(2_000_000)}`);

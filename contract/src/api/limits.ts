@@ -35,6 +35,8 @@ export const limits = {
   graphBodyBytes: 4_000_000,
   /** Each row of a file becomes an object with this many fields. */
   csvColumns: 2000,
+  /** Maximum `maxErrors` of an import. */
+  importMaxErrors: 1_000_000_000,
   importErrors: 100,
   /** Rejected rows in the error report: of a file in one request, and of each part. */
   importErrorRows: 10_000,

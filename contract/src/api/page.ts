@@ -1,10 +1,11 @@
 import { z } from "zod";
+import { integerParameter } from "./integer-parameter.ts";
 import { limits } from "./limits.ts";
 
 /** The query parameters of every list. */
 export const pageQuery = {
   cursor: z.string().optional().meta({ description: "`next` of the previous page" }),
-  limit: z.coerce.number().int().min(1).max(limits.pageSize).default(50),
+  limit: integerParameter(1, limits.pageSize).default(50),
 };
 
 /** Creates the schema of one page of a list; `id` is its name in the document. */

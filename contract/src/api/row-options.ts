@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { limits } from "./limits.ts";
 import { requestOptions } from "./jobs/job-options.ts";
 
 const empty = z.enum(["absent", "null", "text"]).default("absent").meta({
@@ -53,7 +54,7 @@ export const rowOptions = {
     description:
       "Columns that are no fields of the job type: reject: each row is rejected. ignore: the columns are not used",
   }),
-  maxErrors: z.int().min(0).max(1_000_000_000).optional().meta({
+  maxErrors: z.int().min(0).max(limits.importMaxErrors).optional().meta({
     description:
       "The import fails when more rows are rejected. Jobs that were accepted before are still processed",
   }),

@@ -118,7 +118,7 @@ export async function parseImportSettings(
       callbackUrl: options["callback-url"],
       key: options["dedup-key"],
       unknownColumns: parseChoice(parsed, "unknown-columns", unknownColumns),
-      maxErrors: parseNumber(parsed, "max-errors", [0, 1_000_000_000]),
+      maxErrors: parseNumber(parsed, "max-errors", [0, limits.importMaxErrors]),
       dryRun: flags.has("dry-run"),
     },
     isJson: format === "json",

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { CallbackUrl } from "../jobs/job-options.ts";
 import { feedLimits, limits } from "../limits.ts";
 import { Delimiter, FileEncoding, Import } from "../import.ts";
+import { integerParameter } from "../integer-parameter.ts";
 import { rowOptions } from "../row-options.ts";
 import type { JobTypeRegistry } from "../registry.ts";
 import { json, locationBelow, replayed } from "./define/headers.ts";
@@ -93,14 +94,9 @@ export function createImportRoute(jobTypes: JobTypeRegistry) {
           city: "city",
         }),
         options: jsonParameter("Options of all jobs, as in the JSON of an import", { priority: 5 }),
-        maxErrors: z.coerce
-          .number()
-          .int()
-          .min(0)
+        maxErrors: integerParameter(0, limits.importMaxErrors)
           .optional()
-          .meta({
-            ...rowOptions.maxErrors.meta(),
-          }),
+          .meta({ ...rowOptions.maxErrors.meta() }),
         sheet: z.string().min(1).max(100).optional().meta({
           description: "Name of the sheet of an .xlsx file; the first visible one by default",
         }),

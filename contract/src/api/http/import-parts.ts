@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { Import, ImportCompletion, ImportPart, ImportPartPage } from "../import.ts";
+import { integerParameter } from "../integer-parameter.ts";
 import { limits } from "../limits.ts";
 import { pageQuery } from "../page.ts";
 import { json } from "./define/headers.ts";
@@ -24,16 +25,11 @@ export const putImportPart = defineRoute({
   path: "/v1/imports/{id}/parts/{number}",
   request: {
     params: params.extend({
-      number: z.coerce
-        .number()
-        .int()
-        .min(1)
-        .max(limits.importParts)
-        .meta({
-          param: { name: "number", in: "path" },
-          description: "Number of the part, from 1",
-          example: 1,
-        }),
+      number: integerParameter(1, limits.importParts).meta({
+        param: { name: "number", in: "path" },
+        description: "Number of the part, from 1",
+        example: 1,
+      }),
     }),
     headers: z.object({
       "content-encoding": contentEncoding("Compression of the part"),

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { integerParameter } from "../integer-parameter.ts";
 import { createPage, pageQuery } from "../page.ts";
 import { AcceptedJob } from "../jobs/job.ts";
 import { limits } from "../limits.ts";
@@ -193,7 +194,7 @@ export const runSchedule = defineRoute({
 });
 
 const previewQuery = z.strictObject({
-  count: z.coerce.number().int().min(1).max(limits.previewedTimes).default(10),
+  count: integerParameter(1, limits.previewedTimes).default(10),
   after: z.iso
     .datetime({ offset: true })
     .optional()
