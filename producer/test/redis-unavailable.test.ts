@@ -99,6 +99,9 @@ test("without Redis jobs are recorded up to MAX_UNDISPATCHED_JOBS", async () => 
     await strict.post(_echo("c")),
     await strict.post(_echo("c", { key: "k" })),
     await strict.bulk([_echo("c")]),
+    // Only Redis knows the states.
+    await strict.request("/v1/jobs?state=waiting"),
+    await strict.request("/v1/jobs?state=undispatched"),
   ]) {
     _expectProblem(answer, "at-capacity");
   }

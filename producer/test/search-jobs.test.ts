@@ -5,8 +5,9 @@ import { createDeadLetters } from "../src/dead-letters/dead-letters.ts";
 import { createJobSearch } from "../src/jobs/search-jobs.ts";
 import type { JobFilter } from "../src/jobs/search-sources.ts";
 import { shippedRegistry } from "../../contract/test/_job-types.ts";
+import { queueKeys } from "@toril/contract/engine/redis/names";
 import { _until } from "../../contract/test/_until.ts";
-import { _echo, _expectProblem, _openStores, _startProducer } from "./_producer.ts";
+import { _echo, _expectProblem, _json, _openStores, _startProducer } from "./_producer.ts";
 
 const stores = await _openStores();
 const producer = await _startProducer(stores);
@@ -109,18 +110,65 @@ describe("jobs are found", () => {
     expect(await listIds({ createdBefore: time, createdAfter: time })).toEqual([]);
   });
 
-  test("by their state in Redis", async () => {
-    const [a, b] = [await post({}), await post({})];
-    const delayed = await post({ delayMs: 60_000 });
+  const feed = { type: "feed.fetch", data: { url: "http://x.test/" } };
+  const record = (count: number) => stores.sql<{ id: string }[]>`
+    insert into jobs (id, queue, type, data, options)
+    select ('ffffffff-' || lpad(to_hex(n), 4, '0') || '-7000-8000-000000000000')::uuid, 'default', 'echo', '{}',
+           '{"attempts":3,"backoff":{"type":"fixed","delay":1}}'
+    from generate_series(1, ${count}) as n returning id`;
+
+  test("by their live state, across queues and with other filters", async () => {
+    const [a, b] = [await post({ labels: ["red"] }), await post({ key: "k" })];
+    const fetching = (await producer.post(feed)).body.id;
+    const delayed = await post({ delayMs: 60_000, labels: ["red"] });
+    const fetchingLater = (await producer.post({ ...feed, delayMs: 60_000 })).body.id;
     const prioritized = await post({ priority: 3 });
-    const queue = "default";
-    expect(await listIds({ queue, state: "waiting", limit: 1 })).toEqual([b, a]);
-    expect(await listIds({ queue, state: "delayed" })).toEqual([delayed]);
-    expect(await listIds({ queue, state: "prioritized" })).toEqual([prioritized]);
-    expect(await listIds({ queue, state: "active" })).toEqual([]);
+    const dead = await post({ labels: ["red"] });
+    await stores.sql`update jobs set status = 'dead' where id = ${dead}`;
+    const graph = { job: _echo(), children: [{ job: _echo("child", { labels: ["child"] }) }] };
+    const parent = (await producer.request("/v1/graphs", _json(graph))).body.id;
+    const [child] = await listIds({ label: "child" });
+    const undispatched = (await record(1))[0]!.id;
+    const [queue, state] = ["default", "waiting"] as const;
+    for (const [query, ids] of [
+      [{ state }, [child, fetching, b, a]],
+      [{ state, queue, limit: 1 }, [child, b, a]],
+      [{ state, status: "pending", queue: "feeds" }, [fetching]],
+      [{ state, type: "feed.fetch" }, [fetching]],
+      [{ state, label: "red" }, [a]],
+      [{ state, key: "k" }, [b]],
+      [{ state, createdAfter: new Date(Date.now() + 60_000).toISOString() }, []],
+      [{ state: "delayed" }, [fetchingLater, delayed]],
+      [{ state: "delayed", label: "red", queue }, [delayed]],
+      [{ state: "prioritized" }, [prioritized]],
+      [{ state: "active" }, []],
+      [{ state: "undispatched" }, [undispatched]],
+      [{ state: "waiting-children", type: "echo" }, [parent]],
+    ] as const) {
+      expect(await listIds(query), JSON.stringify(query)).toEqual(
+        ids as readonly string[] as string[],
+      );
+    }
   });
 
-  test.each(["?state=waiting", "?state=waiting&queue=default&type=echo", "?queue=none", "?label="])(
+  test("by a state of more jobs than one page reads from Redis, page by page", async () => {
+    const [a, b] = [await post({ labels: ["red"] }), await post({})];
+    const others = Array.from({ length: 10_000 }, () => Bun.randomUUIDv7());
+    await stores.redis.lpush(queueKeys(stores.prefix, "default").wait, ...others);
+    await record(2500);
+    const pages: string[][] = [];
+    for (let cursor: string | undefined = ""; cursor !== undefined;) {
+      const query = { state: "waiting", limit: 5, ...(cursor === "" ? {} : { cursor }) } as const;
+      const { items, next } = await producer.client.listJobs(query);
+      pages.push(items.map(({ id }) => id));
+      cursor = next ?? undefined;
+    }
+    expect(pages).toEqual([[], [], [b, a]]);
+    expect(await listIds({ state: "waiting", label: "red" })).toEqual([a]);
+    expect(await listIds({ state: "undispatched", limit: 500 })).toHaveLength(2500);
+  });
+
+  test.each(["?state=waiting&status=dead", "?state=none", "?queue=none", "?label="])(
     "not with %s",
     async (query) => {
       _expectProblem(await producer.request(`/v1/jobs${query}`), "invalid-parameter");
@@ -186,6 +234,10 @@ describe("with many jobs", () => {
     await stores.sql`
       insert into job_terms (term, job_id) select 'l:red', id from jobs where labels is not null`;
     await stores.sql`vacuum analyze jobs, job_terms`;
+    const some = await stores.sql<
+      { id: string }[]
+    >`select id from jobs where id < '00000400-0000-7000-8000-000000000000'`;
+    const listed = some.map(({ id }) => id);
     for (const [filter, most, found] of [
       [{}, 100, 10],
       [{ type: "echo" }, 100, 10],
@@ -199,6 +251,7 @@ describe("with many jobs", () => {
       [{ key: "none" }, 100, 0],
       [{ type: "echo", status: "dead" }, 100, 10],
       [{ type: "echo", queue: "none" }, 21_000, 0],
+      [{ ids: listed, type: "echo" }, 2100, 10],
       [{ terms: ["l:red", "l:blue"] }, 41_000, 0],
     ] as const) {
       const { ids, counts } = await counting(filter);

@@ -40,8 +40,8 @@ export interface ListJobsQuery<Types extends JobTypes = JobTypes> {
   type?: JobTypeName<Types>;
   queue?: string;
   status?: JobStatus;
-  /** State in Redis; requires `queue` and excludes all other filters. */
-  state?: Exclude<JobState, "undispatched" | "waiting-children">;
+  /** Live state of pending jobs. */
+  state?: JobState;
   key?: string;
   label?: string;
   schedule?: string;

@@ -12,7 +12,14 @@ import { printResult } from "../output/print-result.ts";
 import { renderJob, renderJobs } from "./render-job.ts";
 
 export const statuses = ["pending", "completed", "dead", "cancelled", "expired"] as const;
-const states = ["waiting", "delayed", "prioritized", "active"] as const;
+const states = [
+  "waiting",
+  "delayed",
+  "prioritized",
+  "active",
+  "undispatched",
+  "waiting-children",
+] as const;
 /** Maximum of one page, and of one command: a longer list is read with `--cursor`. */
 export const maxLimit = 500;
 
@@ -37,7 +44,7 @@ export const listJobs: Command = {
     state: {
       value: "S",
       choices: states,
-      help: `state in Redis, with --queue: ${states.join(", ")}`,
+      help: `only pending jobs in this live state: ${states.join(", ")}`,
     },
     "dedup-key": { value: "K", help: "only jobs with this key" },
     label: { value: "L", help: "only jobs with this label" },

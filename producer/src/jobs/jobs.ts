@@ -38,6 +38,8 @@ export interface JobsDeps extends Pick<LiveJobsDeps, "readStates" | "getDequeueR
 
 /** Share of the response deadline that a bulk request may wait: long enough to keep the stores busy. */
 const waitShare = 0.1;
+/** Maximum number of jobs of a state that a search reads from Redis. */
+const maxListed = 10_000;
 const minBulkRequests = 8;
 
 /** Creates the operations on single jobs and bulks. */
@@ -93,7 +95,7 @@ export function createJobsSubject(deps: JobsDeps) {
         findCallbacks: deps.findCallbacks,
         jobReader,
         jobSearch,
-        listState: (queue, state, page) => listState(redis, prefix, queue, state, page),
+        listState: (queues, state) => listState(redis, prefix, { queues, state, limit: maxListed }),
         liveJobs,
         jobChanges,
         waitForEnd,

@@ -1,33 +1,31 @@
 import type { Api } from "@toril/contract/api/http/index";
 import { fieldTerm, labelTerm, scheduleTerm } from "@toril/contract/api/job-data/search-terms";
 import { escapePointer } from "@toril/contract/api/json/json";
-import { z } from "zod";
+import { type JobState, RedisState } from "@toril/contract/api/jobs/job-states";
+import type { z } from "zod";
 import type { OperationHandler } from "../http/route.ts";
-import {
-  getRestrictions,
-  refreshJobTypes,
-  requireKnown,
-  requirePermitted,
-} from "../http/caller.ts";
+import { getRestrictions, refreshJobTypes, requireKnown } from "../http/caller.ts";
 import { decodeCursor, encodeCursor } from "../http/cursor.ts";
 import { getTarget, type RequestContext } from "../http/request-context.ts";
 import type { LiveJobs } from "./live-jobs.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { JobReader, JobRow, PageOptions } from "./read-jobs.ts";
-import type { JobSearch } from "./search-jobs.ts";
+import type { JobIdPage, JobSearch } from "./search-jobs.ts";
+import type { JobFilter } from "./search-sources.ts";
+import { throwUnavailable } from "../queues/queue-reader.ts";
 
 type Query = z.output<Api["listJobs"]["request"]["query"]>;
-type State = NonNullable<Query["state"]>;
 type Narrowed = Omit<Query, "state" | "omit">;
 
-const Offset = z.string().regex(/^\d{1,9}$/);
-
-/** Lists the ids of a queue's jobs in one state from Redis, newest first, and whether this page is the last. */
+/** Lists the ids of all jobs in a state from Redis; undefined if there are too many. */
 export type ListState = (
-  queue: string,
-  state: State,
-  page: { start: number; count: number },
-) => Promise<{ ids: string[]; isLast: boolean }>;
+  queues: readonly string[],
+  state: RedisState,
+) => Promise<readonly string[] | undefined>;
+
+/** Maximum number of jobs whose state one page checks. */
+const maxChecked = 1000;
+const checkedAtOnce = 250;
 
 export interface ListJobsDeps {
   jobSearch: JobSearch;
@@ -49,7 +47,7 @@ export function listJobs(
     const options = { isPayloadOmitted: omit === "payload" };
     const { rows, next } = await (state === undefined
       ? searchLedger(deps, c.env, narrowed, options)
-      : listLive(deps, c.env, { ...narrowed, state }, options));
+      : searchLive(deps, c.env, { ...narrowed, state }, options));
     const items = await deps.liveJobs.toJobs(rows);
     const headers: Record<string, string> = next === null ? {} : { Link: linkTo(c.req.url, next) };
     return c.json({ items, next }, 200, headers);
@@ -80,12 +78,53 @@ interface Page {
 }
 
 async function searchLedger(
-  { jobReader, jobSearch }: ListJobsDeps,
+  deps: ListJobsDeps,
   context: RequestContext,
   query: Narrowed,
   options: PageOptions,
-) {
-  const { cursor, limit, label, schedule, createdAfter, createdBefore, ...filter } = query;
+): Promise<Page> {
+  const before = toPosition(query.cursor);
+  const found = await deps.jobSearch.find(toFilter(context, query), before, query.limit);
+  return readPage(deps, context, found, options);
+}
+
+/**
+ * Finds pending jobs by their live state. Redis lists the jobs of a state, unless there are too many: then the state of
+ * each job that matches the other filters is checked. Not a snapshot: a job that changes state meanwhile may be missing.
+ */
+async function searchLive(
+  deps: ListJobsDeps,
+  context: RequestContext,
+  { state, ...query }: Narrowed & { state: JobState },
+  options: PageOptions,
+): Promise<Page> {
+  const { status = "pending", queue, limit } = query;
+  if (status !== "pending") throw refused("status", "Only pending jobs have a state.");
+  const { jobReader, jobSearch, liveJobs, listState } = deps;
+  const queues = queue === undefined ? context.jobTypes.queues : [queue];
+  const redisState = RedisState.safeParse(state);
+  const ids = redisState.success
+    ? await listState(queues, redisState.data).catch(throwUnavailable)
+    : undefined;
+  const isWaitingForChildren = state === "waiting-children";
+  const filter = { ...toFilter(context, query), status, ids, isWaitingForChildren };
+  const candidates = await jobSearch.find(filter, toPosition(query.cursor), maxChecked);
+  const found: string[] = [];
+  let checked = 0;
+  while (checked < candidates.ids.length && found.length <= limit) {
+    const next = candidates.ids.slice(checked, checked + Math.max(checkedAtOnce, limit + 1));
+    const omitted = { isPayloadOmitted: true };
+    const { rows, read } = await jobReader.findPage(context.principal.tenant, next, omitted);
+    found.push(...(await liveJobs.findInState(rows, state).catch(throwUnavailable)));
+    checked += read;
+  }
+  const page = { ids: found.slice(0, limit), next: candidates.next };
+  if (found.length > limit) page.next = page.ids.at(-1);
+  return readPage(deps, context, page, options);
+}
+
+function toFilter(context: RequestContext, query: Narrowed): JobFilter {
+  const { cursor: _, limit: __, label, schedule, createdAfter, createdBefore, ...filter } = query;
   const terms = [
     ...(label === undefined ? [] : [labelTerm(label)]),
     ...(schedule === undefined ? [] : [scheduleTerm(schedule)]),
@@ -94,51 +133,29 @@ async function searchLedger(
       return value === undefined ? [] : [fieldTerm(field, value)];
     }),
   ];
-  const { tenant } = context.principal;
-  const { ids, next } = await jobSearch.find(
-    {
-      ...filter,
-      tenant,
-      terms,
-      createdAfter: createdAfter === undefined ? undefined : new Date(createdAfter),
-      createdBefore: createdBefore === undefined ? undefined : new Date(createdBefore),
-      restrictions: getRestrictions(context),
-    },
-    cursor === undefined ? undefined : decodeCursor(cursor),
-    limit,
-  );
-  const { rows, read } = await jobReader.findPage(tenant, ids, options);
-  const following = read < ids.length ? ids[read - 1] : next;
-  return { rows, next: following === undefined ? null : encodeCursor(following) } satisfies Page;
+  return {
+    ...filter,
+    tenant: context.principal.tenant,
+    terms,
+    createdAfter: createdAfter === undefined ? undefined : new Date(createdAfter),
+    createdBefore: createdBefore === undefined ? undefined : new Date(createdBefore),
+    restrictions: getRestrictions(context),
+  };
 }
 
-/**
- * Lists jobs by their state in Redis, which is no snapshot: a job that changes state meanwhile may appear twice or not
- * at all.
- */
-async function listLive(
-  { jobReader, listState }: ListJobsDeps,
-  context: RequestContext,
-  { state, cursor, limit, queue, ...others }: Narrowed & { state: State },
+function toPosition(cursor: string | undefined): string | undefined {
+  return cursor === undefined ? undefined : decodeCursor(cursor);
+}
+
+async function readPage(
+  { jobReader }: ListJobsDeps,
+  { principal }: RequestContext,
+  { ids, next }: JobIdPage,
   options: PageOptions,
 ): Promise<Page> {
-  if (queue === undefined) throw refused("state", "It needs a queue.");
-  const other = Object.entries(others).find(([, value]) => value !== undefined);
-  if (other !== undefined) throw refused(other[0], "Not beside a state.");
-  const { queues } = getRestrictions(context);
-  if (queues !== undefined && !queues.includes(queue))
-    requirePermitted(context, { queue, type: "" });
-  const start = cursor === undefined ? 0 : Number(decodeCursor(cursor, Offset));
-  const { ids, isLast } = await listState(queue, state, { start, count: limit });
-  const { rows, read } = await jobReader.findPage(context.principal.tenant, ids, options);
-  const { types } = getRestrictions(context);
-  return {
-    rows: types === undefined ? rows : rows.filter((row) => types.includes(row.type)),
-    next:
-      isLast && read === ids.length
-        ? null
-        : encodeCursor(String(start + (read < ids.length ? read : limit))),
-  };
+  const { rows, read } = await jobReader.findPage(principal.tenant, ids, options);
+  const following = read < ids.length ? ids[read - 1] : next;
+  return { rows, next: following === undefined ? null : encodeCursor(following) };
 }
 
 function refused(pointer: string, detail: string) {

@@ -1,4 +1,5 @@
 import { toShownUrl } from "@toril/contract/engine/webhooks/callbacks";
+import type { JobState } from "@toril/contract/api/jobs/job-states";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import type { LiveDetail } from "@toril/contract/engine/redis/live-detail";
 import { type Attempt, attemptLost, type Job, type JobDetail } from "@toril/contract/api/jobs/job";
@@ -13,6 +14,8 @@ type DispatchedJob = { queue: string; bullId: string };
 export interface LiveJobs {
   /** Converts rows to jobs as clients see them, with the live state of pending jobs from Redis. */
   toJobs(rows: readonly JobRow[]): Promise<Job[]>;
+  /** Returns the ids of the rows that are in a live state. Rejects while Redis is unavailable. */
+  findInState(rows: readonly JobRow[], state: JobState): Promise<string[]>;
   toJob(row: JobRow): Promise<Job>;
   /** Converts a job that was just retried, before it is dispatched. */
   toUndispatchedJob(row: JobRow): Job;
@@ -42,6 +45,12 @@ export function createLiveJobs(deps: LiveJobsDeps): LiveJobs {
     async toJobs(rows) {
       const getLive = await readLive(rows);
       return rows.map((row) => toJob(jobTypes, row, getLive(row)));
+    },
+    async findInState(rows, state) {
+      const pending = rows.filter((row) => row.status === "pending");
+      const states = await readStates(pending.map(toDispatchedJob));
+      const isInState = (row: JobRow, at: number) => toState(row, toLive(states[at])) === state;
+      return pending.filter(isInState).map(({ id }) => id);
     },
     toJob: async (row) => toJob(jobTypes, row, (await readLive([row]))(row)),
     toUndispatchedJob: (row) => toJob(jobTypes, row, toLive(undefined)),

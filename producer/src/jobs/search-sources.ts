@@ -13,6 +13,10 @@ export interface JobFilter {
   importId?: string | undefined;
   /** Matches dead jobs only. */
   reason?: string | undefined;
+  /** Matches only jobs among these. */
+  ids?: readonly string[] | undefined;
+  /** Matches pending jobs that wait for their children only. */
+  isWaitingForChildren?: boolean;
   createdAfter?: Date | undefined;
   createdBefore?: Date | undefined;
   /** Restricts the search to these queues and these types. */
@@ -46,6 +50,7 @@ export function toSources(
   getTypes: JobTypeRegistry["getTypes"],
 ): Source[] {
   const { tenant, terms, key, importId, reason, status, type, queue, restrictions } = filter;
+  const { ids, isWaitingForChildren } = filter;
   const { start, end } = span;
   const [term, ...otherTerms] = terms;
   const conditions: Record<string, Fragment | undefined> = {
@@ -54,6 +59,7 @@ export function toSources(
     importId: importId === undefined ? undefined : sql`and jobs.import_id = ${importId}`,
     reason: reason === undefined ? undefined : sql`and jobs.reason = ${reason}`,
     status: status && isStatus(sql, status),
+    waitingChildren: isWaitingForChildren ? sql`and jobs.waiting_children` : undefined,
     type: type === undefined ? undefined : sql`and jobs.type = ${type}`,
     queue: queue === undefined ? undefined : sql`and jobs.queue = ${queue}`,
     queues: restrictions.queues && sql`and jobs.queue = any(${[...restrictions.queues]}::text[])`,
@@ -79,6 +85,14 @@ export function toSources(
       getOtherConditions(indexed, terms),
     );
 
+  if (ids !== undefined) {
+    const listed = (tail: Fragment) => sql<[]>`
+      select jobs.id from ${toValues(sql, ids)} as listed (id)
+      cross join lateral (select * from jobs where jobs.id = listed.id::uuid offset 0) as jobs
+      where jobs.id < ${end} and jobs.id >= ${start} ${joinConditions(sql, getOtherConditions([], terms))}
+      order by jobs.id desc ${tail}`;
+    return [{ ids: listed }];
+  }
   if (key !== undefined) return [fromIndex("tenant", "key")];
   if (term !== undefined) {
     const withTerm = scan(
@@ -93,6 +107,7 @@ export function toSources(
     return [withTerm];
   }
   if (importId !== undefined) return [fromIndex("importId")];
+  if (isWaitingForChildren) return [fromIndex("status", "waitingChildren")];
   if (status === "pending") return [fromIndex("status")];
   if (status === "dead" && type !== undefined && reason !== undefined) {
     const deadOfReason = scanEach(sql, span, {

@@ -5,7 +5,7 @@ import { Select, Text } from "../../ui/fields.tsx";
 import { TimeField } from "../../ui/time-field.tsx";
 
 const statuses = ["pending", "completed", "dead", "cancelled", "expired"];
-const states = ["waiting", "delayed", "prioritized", "active"];
+const states = ["waiting", "prioritized", "delayed", "active", "undispatched", "waiting-children"];
 
 export interface JobFiltersProps {
   query: URLSearchParams;
@@ -16,17 +16,13 @@ export interface JobFiltersProps {
 export function JobFilters({ query, document }: JobFiltersProps) {
   const get = (name: string) => query.get(name) ?? "";
   const [isMore, setMore] = useState(
-    ["label", "createdAfter", "createdBefore", "importId", "schedule", "state"].some((name) =>
+    ["label", "createdAfter", "createdBefore", "importId", "schedule"].some((name) =>
       query.has(name),
     ) || [...query.keys()].some((name) => name.startsWith("data.")),
   );
+  const hasEnded = !["", "pending"].includes(get("status"));
   const field = [...query.keys()].find((name) => name.startsWith("data."))?.slice(5) ?? "";
-  // The service searches by state within one queue, and by nothing else then.
-  const change = (name: string) => (value: string) => setQuery({ [name]: value, state: undefined });
-  function changeState(state: string) {
-    const others = [...query.keys()].filter((name) => name !== "queue" && state !== "");
-    setQuery({ ...Object.fromEntries(others.map((name) => [name, undefined])), state });
-  }
+  const change = (name: string) => (value: string) => setQuery({ [name]: value });
   return (
     <form class="filters" role="search" onSubmit={(event) => event.preventDefault()}>
       <JobLookup />
@@ -35,7 +31,17 @@ export function JobFilters({ query, document }: JobFiltersProps) {
         none="Any"
         value={get("status")}
         options={statuses}
-        onChange={change("status")}
+        onChange={(status) =>
+          setQuery({ status, ...(status !== "pending" && status !== "" && { state: undefined }) })
+        }
+      />
+      <Select
+        label="State"
+        none="Any"
+        {...(hasEnded && { hint: "Pending jobs only", disabled: get("state") === "" })}
+        value={get("state")}
+        options={states}
+        onChange={change("state")}
       />
       <Select
         label="Type"
@@ -51,15 +57,6 @@ export function JobFilters({ query, document }: JobFiltersProps) {
       </button>
       {isMore && (
         <>
-          <Select
-            label="State in Redis"
-            hint={get("queue") === "" ? "Enter a queue first" : "Replaces the other filters"}
-            disabled={get("queue") === "" && get("state") === ""}
-            none="Any"
-            value={get("state")}
-            options={states}
-            onChange={changeState}
-          />
           <Text label="Label" value={get("label")} onChange={change("label")} />
           <Text label="Schedule" value={get("schedule")} onChange={change("schedule")} />
           <Text label="Import" value={get("importId")} onChange={change("importId")} />
@@ -110,7 +107,7 @@ interface SearchableFieldProps {
 function SearchableField({ fields, field, value }: SearchableFieldProps) {
   const [chosen, setChosen] = useState(field || fields[0] || "");
   const change = (name: string, text: string) =>
-    setQuery({ [`data.${field}`]: undefined, [`data.${name}`]: text, state: undefined });
+    setQuery({ [`data.${field}`]: undefined, [`data.${name}`]: text });
   return (
     <>
       <Select

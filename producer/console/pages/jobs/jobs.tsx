@@ -31,8 +31,7 @@ export function JobsPage() {
   const isFiltered = Object.keys(filter).length > 0;
   const jobs = usePages(
     JSON.stringify(filter),
-    (cursor, signal) =>
-      client.listJobs({ ...filter, omit: "payload", ...(cursor && { cursor }) }, { signal }),
+    (cursor, signal) => findJobs({ ...filter, omit: "payload", ...(cursor && { cursor }) }, signal),
     3000,
   );
   return (
@@ -50,7 +49,7 @@ export function JobsPage() {
           items.length > 0 ? (
             <JobTable jobs={items} />
           ) : next !== null ? (
-            <Empty title="No match on this page, but more jobs to search: go to the next page." />
+            <Empty title="No match so far, and older jobs to search: go to the next page." />
           ) : isFiltered ? (
             <Empty title="No job matches this search.">
               <button class="button" type="button" onClick={() => clearFilter(query)}>
@@ -71,6 +70,15 @@ export function JobsPage() {
       <Pager query={jobs} />
     </>
   );
+}
+
+/** A page may be empty although older jobs match: reads some more before the person has to continue. */
+async function findJobs(query: ListJobsQuery, signal: AbortSignal) {
+  let page = await client.listJobs(query, { signal });
+  for (let more = 0; more < 4 && page.items.length === 0 && page.next !== null; more += 1) {
+    page = await client.listJobs({ ...query, cursor: page.next }, { signal });
+  }
+  return page;
 }
 
 function JobTable({ jobs }: { jobs: readonly Job[] }) {

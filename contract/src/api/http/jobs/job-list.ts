@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { createPage, pageQuery } from "../../page.ts";
-import { JobStatus, RedisState } from "../../jobs/job-states.ts";
+import { JobState, JobStatus } from "../../jobs/job-states.ts";
 import { RequestTime, Key } from "../../jobs/job-options.ts";
 import { Job } from "../../jobs/job.ts";
 import { limits } from "../../limits.ts";
@@ -31,8 +31,9 @@ export function createListRoute(jobTypes: JobTypeRegistry) {
         type: z.string().optional(),
         queue: z.string().optional(),
         status: JobStatus.optional(),
-        state: RedisState.optional().meta({
-          description: "State in Redis; requires `queue` and excludes all other filters",
+        state: JobState.optional().meta({
+          description:
+            "State of pending jobs; excludes every `status` but `pending`. If more than 10,000 jobs of the queues are in the state, or it is `undispatched`, a page checks the state of at most 1,000 jobs that match the other filters.",
         }),
         key: Key.optional(),
         label: z.string().min(1).max(limits.labelLength).optional(),
