@@ -35,7 +35,7 @@ const pageSize = 500;
 
 const parentEnded: JobError = {
   name: "Cancelled",
-  message: "The job that waited for it was cancelled or expired.",
+  message: "The parent of the job was cancelled or expired.",
 };
 
 /**

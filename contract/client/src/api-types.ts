@@ -170,7 +170,7 @@ export interface components {
             type: "fixed" | "exponential";
         };
         BucketUse: {
-            /** @description What may be used now; negative: used in advance. Null while Redis is unavailable */
+            /** @description Remaining quota; negative: used in advance. Null while Redis is unavailable */
             available: number | null;
             /** @description Maximum at once */
             burst: number;
@@ -391,12 +391,12 @@ export interface components {
             queue: string;
         };
         ExtendedLease: {
-            /** @description true: the job has ended, for example it was cancelled; stop working on it */
+            /** @description true: the job has ended, for example because it was cancelled; stop working on the job */
             cancelled?: boolean;
             id: string;
             /** Format: date-time */
             leaseUntil?: string;
-            /** @description true: the worker does not hold the job any more; stop working on it */
+            /** @description true: the worker has lost the lease; stop working on the job */
             lost?: boolean;
         };
         ExtendedLeases: {
@@ -423,14 +423,14 @@ export interface components {
         Feed: {
             /**
              * Format: date-time
-             * @description When polling ended because the server answered 410 Gone
+             * @description Time when polling ended because the server answered 410 Gone
              */
             endedAt: string | null;
             /** @description Number of consecutive failures */
             failures: number;
             /** @description The last request for the feed; null until the first one has ended */
             lastFetch: components["schemas"]["EndedFetch"] | null;
-            /** @description URL that permanent redirects (301, 308) lead to; the next fetch starts there */
+            /** @description Target of permanent redirects (301, 308); the next fetch uses this URL */
             movedTo: string | null;
             /**
              * Format: date-time
@@ -465,16 +465,16 @@ export interface components {
             pointer: string;
         };
         FinishedAttempt: {
-            /** @description Why a result is invalid; pointers into the body of the request */
+            /** @description Errors of an invalid result; pointers into the body of the request */
             errors?: components["schemas"]["FieldError"][];
             id: string;
             /**
-             * @description What follows, for `settled` and `invalid-result`. retried: another attempt follows. delayed: by `afterMs`
+             * @description Outcome, for `settled` and `invalid-result`. retried: another attempt follows. delayed: by `afterMs`
              * @enum {string}
              */
             job?: "completed" | "retried" | "delayed" | "released" | "dead";
             /**
-             * @description settled: recorded. already-settled: the job had ended before, for example it was cancelled or this is a repeated request. lease-lost: nothing changed, because the worker does not hold the job any more. invalid-result: the result does not match the schema of the type, so the attempt has failed
+             * @description settled: recorded. already-settled: the job had ended before, for example because it was cancelled or the request is repeated. lease-lost: nothing changed, because the worker has lost the lease. invalid-result: the result does not match the schema of the type, so the attempt has failed
              * @enum {string}
              */
             outcome: "settled" | "already-settled" | "lease-lost" | "invalid-result";
@@ -549,10 +549,10 @@ export interface components {
         ImportDefinition: {
             /**
              * Format: uri
-             * @description Where the end is reported, once, as to a webhook. A webhook with the event `callback` must permit it, and the API key needs the scope `jobs:callback`
+             * @description URL to which the end is reported, once, like an event of a webhook. A webhook with the event `callback` must permit the URL, and the API key needs the scope `jobs:callback`
              */
             callbackUrl?: string;
-            /** @description Column names. With them parts can be sent in any order; without them part 1, which has the header, must have begun before the others */
+            /** @description Column names. If omitted, part 1, which has the header, must begin before the other parts */
             columns?: string[];
             /**
              * @description Column delimiter: `comma`, `semicolon`, `tab`, `pipe`, `space`, or any one character except a quote
@@ -560,7 +560,7 @@ export interface components {
              */
             delimiter?: string;
             /**
-             * @description true: validates all rows and enqueues nothing; `counts` are those that the import would have
+             * @description true: validates all rows and enqueues nothing; `counts` are as in a real import
              * @default false
              */
             dryRun?: boolean;
@@ -579,12 +579,12 @@ export interface components {
             header?: "present" | "absent";
             /**
              * Format: uuid
-             * @description UUID v7 chosen by the client. 409 if it is taken
+             * @description UUID v7 chosen by the client. 409 if the ID exists
              */
             id?: string;
             /** @description Key of the jobs: a column, or a template with columns in braces. A row whose key belongs to a pending job is a duplicate; with `options.keyPolicy` of type `once`, to any job of the window */
             key?: string;
-            /** @description Fields of the data and their sources; columns that no field names are not used. Default: each column is the field of its name */
+            /** @description Fields of the data and their sources; other columns are ignored. Default: each column is the field of its name */
             mapping?: {
                 [key: string]: string | components["schemas"]["ColumnSource"] | components["schemas"]["ConstantSource"];
             };
@@ -594,7 +594,7 @@ export interface components {
             then?: components["schemas"]["JobRequest"];
             type: string;
             /**
-             * @description Columns that are no fields of the job type: reject: each row is rejected. ignore: the columns are not used
+             * @description Policy for columns that match no field of the job type. reject: each row is rejected. ignore: the columns are ignored
              * @default reject
              * @enum {string}
              */
@@ -619,7 +619,7 @@ export interface components {
              */
             expiresAt?: string;
             keyPolicy?: components["schemas"]["KeyPolicy"];
-            /** @description Labels by which the job can be found */
+            /** @description Labels, for searching */
             labels?: string[];
             /**
              * @description lifo: run before all waiting jobs; mutually exclusive with `priority`, `delayMs` and `runAt`
@@ -705,7 +705,7 @@ export interface components {
             /** Format: date-time */
             expiresAt: string | null;
             id: string;
-            /** @description The key itself. It is returned only once; only its hash is stored */
+            /** @description The API key; returned only once, only its hash is stored */
             key: string;
             /**
              * Format: date-time
@@ -745,7 +745,7 @@ export interface components {
             pauseReason: ("circuit-open" | "retry-after") | null;
             /** Format: date-time */
             previousSecretUntil: string | null;
-            /** @description Signs the requests (Standard Webhooks). It is returned only once */
+            /** @description Secret that signs the requests (Standard Webhooks); returned only once */
             signingSecret: string;
             type: string;
             url: string;
@@ -769,7 +769,7 @@ export interface components {
             name: string;
             /**
              * Format: date-time
-             * @description The endpoint asked for a pause until this time, with Retry-After
+             * @description Time until which the endpoint receives no requests, by its Retry-After
              */
             pausedUntil: string | null;
             /**
@@ -778,7 +778,7 @@ export interface components {
              */
             previousSecretUntil: string | null;
             queues: string[] | null;
-            /** @description Signs the requests (Standard Webhooks). It is returned only once */
+            /** @description Secret that signs the requests (Standard Webhooks); returned only once */
             secret: string;
             types: string[] | null;
             /** Format: date-time */
@@ -804,7 +804,7 @@ export interface components {
             importId: string | null;
             key: string | null;
             labels: string[];
-            /** @description The job that waits for this job; null if none does */
+            /** @description ID of the parent job; null without one */
             parent: components["schemas"]["JobParent"] | null;
             priority: number | null;
             /** @description Progress that the handler last reported; null if none */
@@ -847,7 +847,7 @@ export interface components {
             attempts: components["schemas"]["JobAttempts"];
             /** @description URL to which the end of the job is reported, with its query replaced by `[secret]`; null: not reported */
             callbackUrl: string | null;
-            /** @description Numbers of the jobs that this job waits for; null if it has no children */
+            /** @description Counts of the children by status; null without children */
             children: components["schemas"]["ChildCounts"] | null;
             /** Format: date-time */
             createdAt: string;
@@ -875,7 +875,7 @@ export interface components {
             labels: string[];
             /** @description The last log lines of the handler */
             log: components["schemas"]["JobLogLine"][];
-            /** @description The job that waits for this job; null if none does */
+            /** @description ID of the parent job; null without one */
             parent: components["schemas"]["JobParent"] | null;
             /** @description Position in the queue: 1 for the next job to start; null for an active job, or if the position cannot be determined */
             position: number | null;
@@ -958,7 +958,7 @@ export interface components {
             backoff?: components["schemas"]["Backoff"];
             /**
              * Format: uri
-             * @description Where the end is reported, once, as to a webhook. A webhook with the event `callback` must permit it, and the API key needs the scope `jobs:callback`
+             * @description URL to which the end is reported, once, like an event of a webhook. A webhook with the event `callback` must permit the URL, and the API key needs the scope `jobs:callback`
              */
             callbackUrl?: string;
             data?: components["schemas"]["AnyData"];
@@ -972,7 +972,7 @@ export interface components {
             /** @description Deduplication key: while a job of this type and key is pending, enqueueing returns that job */
             key?: string;
             keyPolicy?: components["schemas"]["KeyPolicy"];
-            /** @description Labels by which the job can be found */
+            /** @description Labels, for searching */
             labels?: string[];
             /**
              * @description lifo: run before all waiting jobs; mutually exclusive with `priority`, `delayMs` and `runAt`
@@ -1021,13 +1021,13 @@ export interface components {
              */
             leaseMs?: number;
             /**
-             * @description Maximum number of jobs; a response with much data has fewer
+             * @description Maximum number of jobs; fewer are returned if their data is large
              * @default 1
              */
             max?: number;
-            /** @description Queues to take from; without `types` too, all that the key may use */
+            /** @description Queues to take from; default, without `types`: all queues that the key may access */
             queues?: string[];
-            /** @description Job types to take. A queue is taken from as a whole: name all types of a queue, or the queue in `queues` */
+            /** @description Job types to take. They must include all types of their queues; alternatively, name queues in `queues` */
             types?: string[];
             /**
              * @description Maximum time to wait for a first job
@@ -1044,14 +1044,14 @@ export interface components {
             backoff?: components["schemas"]["Backoff"];
             /**
              * Format: uri
-             * @description Where the end is reported, once, as to a webhook. A webhook with the event `callback` must permit it, and the API key needs the scope `jobs:callback`
+             * @description URL to which the end is reported, once, like an event of a webhook. A webhook with the event `callback` must permit the URL, and the API key needs the scope `jobs:callback`
              */
             callbackUrl?: string;
             data?: components["schemas"]["AnyData"];
             /** @description Deduplication key: while a job of this type and key is pending, enqueueing returns that job */
             key?: string;
             keyPolicy?: components["schemas"]["KeyPolicy"];
-            /** @description Labels by which the job can be found */
+            /** @description Labels, for searching */
             labels?: string[];
             /**
              * @description lifo: run before all waiting jobs; mutually exclusive with `priority`, `delayMs` and `runAt`
@@ -1076,7 +1076,7 @@ export interface components {
             data: components["schemas"]["JsonSchema"];
             description: string | null;
             expiresInMs: number | null;
-            /** @description How the key is derived; null: not at all, or by code */
+            /** @description Template of the default key; null: no default, or derived by code */
             key: string | null;
             keyPolicy: components["schemas"]["KeyPolicyPending"] | components["schemas"]["KeyPolicyOnce"] | components["schemas"]["KeyPolicyReplace"] | null;
             priority: number | null;
@@ -1088,7 +1088,7 @@ export interface components {
             searchable: string[];
             /** @description JSON Pointers; null for a type defined in code, whose schema marks secrets as `writeOnly` */
             secret: string[] | null;
-            /** @description Signs the requests to the push endpoint (Standard Webhooks). It is returned only by the request that created the endpoint */
+            /** @description Secret that signs the requests to the push endpoint (Standard Webhooks); returned only by the request that creates the endpoint */
             signingSecret?: string;
             /**
              * @description code: defined in the code of the service, for all tenants. api: registered over HTTP
@@ -1126,7 +1126,7 @@ export interface components {
             description?: string;
             /** @description Time after acceptance, or after the due time, when a job that was not started expires */
             expiresInMs?: number;
-            /** @description Derives the key of a job that is enqueued without one: a JSON Pointer to a field of the data, or a text with JSON Pointers in braces, as in `{/source}#{/guid}`. A job without a text, number or boolean at a pointer has no key */
+            /** @description Default key of a job: a JSON Pointer to a field of the data, or a text with JSON Pointers in braces, as in `{/source}#{/guid}`. A job without a text, number or boolean at a pointer has no key */
             key?: string;
             keyPolicy?: components["schemas"]["KeyPolicy"];
             priority?: number;
@@ -1134,17 +1134,17 @@ export interface components {
             /** @description Queue of the jobs; by default named like the type, for other tenants than `default` after the tenant's name and a dot. A queue has one kind of worker and belongs to one tenant; queues of job types that are defined in code cannot be used */
             queue?: string;
             rateLimit?: components["schemas"]["JobTypeRateLimit"];
-            /** @description JSON Schema (2020-12) of the result; without it, any JSON is a result */
+            /** @description JSON Schema (2020-12) of the result; default: any JSON */
             result?: {
                 [key: string]: unknown;
             };
-            /** @description JSON Pointers to strings, numbers or booleans that jobs can be found by: `/customer/id` as `?data.customer.id=42` */
+            /** @description JSON Pointers to searchable strings, numbers or booleans: search `/customer/id` with `?data.customer.id=42` */
             searchable?: string[];
-            /** @description JSON Pointers to secrets: they are encrypted before they are stored, and never returned by the API */
+            /** @description JSON Pointers to secrets, which are stored encrypted and never returned by the API */
             secret?: string[];
             timeoutMs?: number;
             /**
-             * @description Who processes the jobs. pull: workers that take jobs over HTTP. push: an HTTP endpoint. bullmq: stock BullMQ workers
+             * @description Kind of the workers that process the jobs. pull: workers that take jobs over HTTP. push: an HTTP endpoint. bullmq: stock BullMQ workers
              * @default pull
              * @enum {string}
              */
@@ -1310,7 +1310,7 @@ export interface components {
         Overview: {
             /** Format: date-time */
             at: string;
-            /** @description Whether a Prometheus is configured, from which `GET /v1/overview/history` reads */
+            /** @description Whether `GET /v1/overview/history` is available: a Prometheus is configured */
             hasHistory: boolean;
             queues: components["schemas"]["OverviewQueue"][];
             recent: components["schemas"]["OverviewDurations"];
@@ -1327,9 +1327,9 @@ export interface components {
             commitMs: components["schemas"]["Quantiles"] | null;
             /** @description Duration of attempts */
             runMs: components["schemas"]["Quantiles"] | null;
-            /** @description Time from when a job was due (accepted, if without a delay) until an attempt settled the job, with earlier attempts and the pauses between them */
+            /** @description Time from the due time of a job (its acceptance, if not delayed) until an attempt settled the job, including earlier attempts and the pauses between them */
             settleMs: components["schemas"]["Quantiles"] | null;
-            /** @description Time from when a job was due until its first attempt; null without any */
+            /** @description Time from the due time of a job to its first attempt; null without attempts */
             startMs: components["schemas"]["Quantiles"] | null;
         };
         OverviewHistory: {
@@ -1342,7 +1342,7 @@ export interface components {
         };
         OverviewQueue: {
             active: number;
-            /** @description Jobs that consumers and pull workers run at once */
+            /** @description Maximum number of concurrent jobs of consumers and pull workers */
             capacity: number;
             delayed: number;
             name: string;
@@ -1387,9 +1387,9 @@ export interface components {
             retried: number;
             /** @description Duration of attempts */
             runMs: components["schemas"]["Quantiles"] | null;
-            /** @description Time from when a job was due (accepted, if without a delay) until an attempt settled the job, with earlier attempts and the pauses between them */
+            /** @description Time from the due time of a job (its acceptance, if not delayed) until an attempt settled the job, including earlier attempts and the pauses between them */
             settleMs: components["schemas"]["Quantiles"] | null;
-            /** @description Time from when a job was due until its first attempt; null without any */
+            /** @description Time from the due time of a job to its first attempt; null without attempts */
             startMs: components["schemas"]["Quantiles"] | null;
             waiting: number | null;
         };
@@ -1514,7 +1514,7 @@ export interface components {
              * @default 10
              */
             concurrency?: number;
-            /** @description Maximum number of requests per second, of all consumers together */
+            /** @description Maximum number of requests per second, across all consumers */
             ratePerSecond?: number;
             /**
              * @description Timeout of one request
@@ -1567,7 +1567,7 @@ export interface components {
         QueueCounts: {
             active: number;
             delayed: number;
-            /** @description Failed jobs that Redis still keeps, for the dashboard */
+            /** @description Failed jobs in Redis, as Bull Board shows them */
             failed: number;
             prioritized: number;
             waiting: number;
@@ -1705,7 +1705,7 @@ export interface components {
         ReplayedDeliveries: {
             /**
              * Format: date-time
-             * @description Use it as `from` to continue: a request replays at most 10000 deliveries. Null if none are left
+             * @description `from` of the next request, because a request replays at most 10000 deliveries; null if none are left
              */
             next: string | null;
             replayed: number;
@@ -1834,7 +1834,7 @@ export interface components {
         TakenJobs: {
             jobs: components["schemas"]["LeasedJob"][];
         };
-        /** @description The import that the job waits for, with the counts of its rows; the other numbers are those of its jobs */
+        /** @description The import that the job waits for, with the counts of its rows; the other counts are of its jobs */
         ThenImport: {
             accepted: number;
             duplicate: number;
@@ -1875,7 +1875,7 @@ export interface components {
             name: string;
             /**
              * Format: date-time
-             * @description The endpoint asked for a pause until this time, with Retry-After
+             * @description Time until which the endpoint receives no requests, by its Retry-After
              */
             pausedUntil: string | null;
             /**
@@ -1922,7 +1922,7 @@ export interface components {
             createdAt: string;
             /** Format: date-time */
             deliveredAt: string | null;
-            /** @description Why the last attempt failed */
+            /** @description Error of the last attempt */
             error: string | null;
             /** @enum {string} */
             event: "job.completed" | "job.dead" | "job.expired" | "job.cancelled" | "import.done" | "schedule.missed" | "webhook.test";
@@ -1942,7 +1942,7 @@ export interface components {
             /** @description Response to the last attempt; null if none arrived */
             response: components["schemas"]["WebhookResponse"] | null;
             /**
-             * @description pending: not delivered yet. failed: given up
+             * @description pending: not delivered yet. failed: not delivered, and no further attempt follows
              * @enum {string}
              */
             status: "pending" | "delivered" | "failed";

@@ -49,7 +49,7 @@ export function createImportDefinition(
       id: z
         .uuidv7()
         .optional()
-        .meta({ description: "UUID v7 chosen by the client. 409 if it is taken" }),
+        .meta({ description: "UUID v7 chosen by the client. 409 if the ID exists" }),
       format: z.enum(["csv", "ndjson"]).default("csv").meta({
         description:
           "ndjson: an object per line, whose members are the columns; the parts are `application/x-ndjson`",
@@ -71,7 +71,7 @@ export function createImportDefinition(
         .optional()
         .meta({
           description:
-            "Column names. With them parts can be sent in any order; without them part 1, which has the header, must have begun before the others",
+            "Column names. If omitted, part 1, which has the header, must begin before the other parts",
           example: ["zip_code", "city"],
         }),
       ...rowOptions,

@@ -35,7 +35,7 @@ export const NewTypeName = name.meta({ example: "mail.send" });
 /** Who may process the jobs of a registered type. */
 const RegisteredWorker = z.enum(workerKinds.filter((kind) => kind !== "handler")).meta({
   description:
-    "Who processes the jobs. pull: workers that take jobs over HTTP. push: an HTTP endpoint. bullmq: stock BullMQ workers",
+    "Kind of the workers that process the jobs. pull: workers that take jobs over HTTP. push: an HTTP endpoint. bullmq: stock BullMQ workers",
 });
 
 /** A JSON Pointer to a field, not to the data as a whole. */
@@ -60,7 +60,7 @@ const DerivedKey = z
   .refine(isKeyDefinition, "A JSON Pointer, or a text with JSON Pointers in braces.")
   .meta({
     description:
-      "Derives the key of a job that is enqueued without one: a JSON Pointer to a field of the data, or a text with JSON Pointers in braces, as in " +
+      "Default key of a job: a JSON Pointer to a field of the data, or a text with JSON Pointers in braces, as in " +
       "`{/source}#{/guid}`. A job without a text, number or boolean at a pointer has no key",
     example: "/orderId",
   });
@@ -89,7 +89,7 @@ export const JobTypeRegistration = z
       },
     }),
     result: Schema.optional().meta({
-      description: "JSON Schema (2020-12) of the result; without it, any JSON is a result",
+      description: "JSON Schema (2020-12) of the result; default: any JSON",
     }),
     worker: RegisteredWorker.default("pull"),
     // The endpoint of a type with the worker `push`.
@@ -124,11 +124,11 @@ export const JobTypeRegistration = z
       .optional(),
     searchable: fields.meta({
       description:
-        "JSON Pointers to strings, numbers or booleans that jobs can be found by: `/customer/id` as `?data.customer.id=42`",
+        "JSON Pointers to searchable strings, numbers or booleans: search `/customer/id` with `?data.customer.id=42`",
     }),
     secret: fields.meta({
       description:
-        "JSON Pointers to secrets: they are encrypted before they are stored, and never returned by the API",
+        "JSON Pointers to secrets, which are stored encrypted and never returned by the API",
     }),
   })
   .meta({
@@ -170,7 +170,7 @@ export const JobTypeDescription = z
     timeoutMs: shape.timeoutMs.unwrap().nullable(),
     expiresInMs: z.int().nullable(),
     key: z.string().nullable().meta({
-      description: "How the key is derived; null: not at all, or by code",
+      description: "Template of the default key; null: no default, or derived by code",
       example: "/orderId",
     }),
     keyPolicy: z.union([KeyPolicy, z.null()]),
@@ -197,7 +197,7 @@ export const JobTypeDescription = z
     updatedAt: Time.nullable(),
     signingSecret: z.string().optional().meta({
       description:
-        "Signs the requests to the push endpoint (Standard Webhooks). It is returned only by the request that created the endpoint",
+        "Secret that signs the requests to the push endpoint (Standard Webhooks); returned only by the request that creates the endpoint",
       example: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=",
     }),
   })

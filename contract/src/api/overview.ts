@@ -10,12 +10,12 @@ const Quantiles = z
 
 const durations = {
   startMs: z.union([Quantiles, z.null()]).meta({
-    description: "Time from when a job was due until its first attempt; null without any",
+    description: "Time from the due time of a job to its first attempt; null without attempts",
   }),
   runMs: z.union([Quantiles, z.null()]).meta({ description: "Duration of attempts" }),
   settleMs: z.union([Quantiles, z.null()]).meta({
     description:
-      "Time from when a job was due (accepted, if without a delay) until an attempt settled the job, with earlier attempts and the pauses between them",
+      "Time from the due time of a job (its acceptance, if not delayed) until an attempt settled the job, including earlier attempts and the pauses between them",
   }),
   commitMs: z.union([Quantiles, z.null()]).meta({
     description: "Duration of the writes to Postgres that accept jobs",
@@ -57,7 +57,9 @@ const OverviewQueue = z
     stockWorkers: count
       .nullable()
       .meta({ description: "Stock BullMQ workers that process this queue; null if unknown" }),
-    capacity: count.meta({ description: "Jobs that consumers and pull workers run at once" }),
+    capacity: count.meta({
+      description: "Maximum number of concurrent jobs of consumers and pull workers",
+    }),
   })
   .meta({ id: "OverviewQueue" });
 
@@ -96,8 +98,7 @@ export const Overview = z
     workers: OverviewWorkers,
     redis: OverviewRedis,
     hasHistory: z.boolean().meta({
-      description:
-        "Whether a Prometheus is configured, from which `GET /v1/overview/history` reads",
+      description: "Whether `GET /v1/overview/history` is available: a Prometheus is configured",
     }),
   })
   .meta({ id: "Overview" });

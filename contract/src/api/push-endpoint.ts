@@ -22,7 +22,7 @@ export const PushSettings = z
       .min(1)
       .max(100_000)
       .optional()
-      .meta({ description: "Maximum number of requests per second, of all consumers together" }),
+      .meta({ description: "Maximum number of requests per second, across all consumers" }),
   })
   .meta({
     id: "PushSettings",
@@ -69,7 +69,7 @@ export const IssuedPushEndpoint = z
   .strictObject({
     ...fields,
     signingSecret: z.string().meta({
-      description: "Signs the requests (Standard Webhooks). It is returned only once",
+      description: "Secret that signs the requests (Standard Webhooks); returned only once",
       example: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=",
     }),
   })

@@ -87,7 +87,7 @@ export const Queue = z
         delayed: count,
         prioritized: count,
         failed: count.meta({
-          description: "Failed jobs that Redis still keeps, for the dashboard",
+          description: "Failed jobs in Redis, as Bull Board shows them",
         }),
       })
       .meta({

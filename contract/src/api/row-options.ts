@@ -43,7 +43,7 @@ export const rowOptions = {
     .optional()
     .meta({
       description:
-        "Fields of the data and their sources; columns that no field names are not used. Default: each column is the field of its name",
+        "Fields of the data and their sources; other columns are ignored. Default: each column is the field of its name",
       example: { message: "text", sleepMs: { column: "delay", type: "number" } },
     }),
   key: z.string().min(1).max(1000).optional().meta({
@@ -52,15 +52,14 @@ export const rowOptions = {
   }),
   unknownColumns: z.enum(["reject", "ignore"]).default("reject").meta({
     description:
-      "Columns that are no fields of the job type: reject: each row is rejected. ignore: the columns are not used",
+      "Policy for columns that match no field of the job type. reject: each row is rejected. ignore: the columns are ignored",
   }),
   maxErrors: z.int().min(0).max(limits.importMaxErrors).optional().meta({
     description:
       "The import fails when more rows are rejected. Jobs that were accepted before are still processed",
   }),
   dryRun: z.boolean().default(false).meta({
-    description:
-      "true: validates all rows and enqueues nothing; `counts` are those that the import would have",
+    description: "true: validates all rows and enqueues nothing; `counts` are as in a real import",
   }),
 };
 

@@ -25,7 +25,7 @@ export const createGraph: Command = {
 };
 
 export const showGraph: Command = {
-  summary: "print a job with the jobs that it waits for, in order of their ids",
+  summary: "print a job with its children, in order of their ids",
   operands: ["id"],
   options: {
     status: {

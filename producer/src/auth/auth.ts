@@ -62,7 +62,7 @@ export async function openAuth(settings: AuthSettings): Promise<Auth> {
   const penalty = createFailedLoginPenalty(settings.wrongKeysPerMinute);
   const flushUses = () =>
     uses.flush().catch((error: unknown) => {
-      log.debug({ err: error }, "failed to write when keys were last used; retrying later");
+      log.debug({ err: error }, "failed to record the last use of API keys; retrying later");
     });
   const flushing = setInterval(() => void flushUses(), flushEveryMs);
 

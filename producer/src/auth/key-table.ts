@@ -57,7 +57,7 @@ export async function openKeyTable(deps: KeyTableDeps): Promise<KeyTable> {
       readAt = startedAt;
       if (state !== "filled") state = keys.size > 0 ? "filled" : "empty";
       if (rows.length > 0 || isReload) onChange();
-      if (isFailing) log.info("API keys are read again");
+      if (isFailing) log.info("API keys can be read again");
       isFailing = false;
     } catch (error) {
       if (!isFailing) {

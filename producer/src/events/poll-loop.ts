@@ -35,8 +35,7 @@ export function createPollLoop(
       await poll();
       isFailing = false;
     } catch (error) {
-      if (!isFailing)
-        log.warn({ err: error }, "failed to read the state that event streams follow");
+      if (!isFailing) log.warn({ err: error }, "failed to poll for event streams");
       isFailing = true;
     }
   }

@@ -156,7 +156,7 @@ function checkTime(runAt: Date | null | undefined, { expiresAt }: JobRow) {
   const detail =
     runAt.getTime() > Date.now() + limits.delayMs
       ? "At most 365 days ahead."
-      : "It would expire before it may run.";
+      : "The job would expire before its start time.";
   const latest = Math.min(Date.now() + limits.delayMs, (expiresAt?.getTime() ?? Infinity) - 1);
   if (runAt.getTime() > latest) throw refused([{ pointer: "/runAt", detail }]);
 }

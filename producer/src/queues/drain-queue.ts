@@ -40,7 +40,7 @@ const batchSize = 1000;
 /** A call blocks Redis while it runs. */
 const maxPerCall = 256;
 const pageSize = 2000;
-const drainedError: JobError = { name: "Drained", message: "Its queue was drained." };
+const drainedError: JobError = { name: "Drained", message: "The queue was drained." };
 
 /**
  * Cancels jobs that wait in Redis first, then jobs that are pending in Postgres only. A job removed from Redis that

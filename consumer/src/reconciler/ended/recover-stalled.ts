@@ -58,7 +58,7 @@ export function createRecoverStalled(deps: RecoverStalledDeps) {
         isFailing = false;
       } catch (error) {
         if (!isFailing && !signal.aborted) {
-          log.warn({ err: error }, "failed to look for expired leases");
+          log.warn({ err: error }, "failed to find expired leases");
         }
         isFailing = true;
       }

@@ -151,7 +151,7 @@ export const IssuedApiKey = z
   .strictObject({
     ...fields,
     key: z.string().meta({
-      description: "The key itself. It is returned only once; only its hash is stored",
+      description: "The API key; returned only once, only its hash is stored",
       example: secretExample,
     }),
   })

@@ -41,8 +41,7 @@ export type Quotas = z.infer<typeof Quotas>;
 const BucketUse = z
   .strictObject({
     available: z.number().nullable().meta({
-      description:
-        "What may be used now; negative: used in advance. Null while Redis is unavailable",
+      description: "Remaining quota; negative: used in advance. Null while Redis is unavailable",
     }),
     burst: z.int().meta({ description: "Maximum at once" }),
     perSecond: z.int(),

@@ -21,14 +21,14 @@ export const Feed = z
     source: z.string().meta({ description: "Name under which the items are stored" }),
     url: z.string(),
     movedTo: z.string().nullable().meta({
-      description: "URL that permanent redirects (301, 308) lead to; the next fetch starts there",
+      description: "Target of permanent redirects (301, 308); the next fetch uses this URL",
     }),
     lastFetch: z
       .union([EndedFetch, z.null()])
       .meta({ description: "The last request for the feed; null until the first one has ended" }),
     failures: count.meta({ description: "Number of consecutive failures" }),
     endedAt: time.nullable().meta({
-      description: "When polling ended because the server answered 410 Gone",
+      description: "Time when polling ended because the server answered 410 Gone",
     }),
     notBefore: time.nullable().meta({
       description: "No fetch before this time, by Retry-After or Cache-Control of the server",

@@ -45,12 +45,12 @@ export function createImportRoute(jobTypes: JobTypeRegistry) {
       `A CSV file may have at most ${limits.csvColumns} columns and ${limits.dataBytes} bytes per row. Its charset is a parameter of the ` +
       "Content-Type (`text/csv; charset=windows-1252`); a byte order mark takes precedence; the default is UTF-8. " +
       `An NDJSON file (\`application/x-ndjson\`) has an object of at most ${limits.dataBytes} bytes per line; its values keep their types. ` +
-      "With an Idempotency-Key the body is compared while it is read, and it is safe to send the file again: an interrupted import " +
+      "With an Idempotency-Key, the file can be sent again safely; its body is compared while it is read. An interrupted import " +
       "(the client disconnected or the producer crashed) continues after the last recorded row under the same ID, and no row creates a " +
       "second job. While a producer may still be reading the first body (up to 60 s after a crash), the response is 409. " +
       "With the parameter `type`, JSON is a file too: an array of objects, read element by element. " +
-      "Without it, the JSON creates an import without rows: send the file with `PUT /v1/imports/{id}/parts/{number}`, then `POST /v1/imports/{id}/complete`. " +
-      "Its `then` is a job that waits until the file was read and all of its jobs have ended, whatever their final status.",
+      "Without `type`, the JSON creates an import without rows: send the file with `PUT /v1/imports/{id}/parts/{number}`, then `POST /v1/imports/{id}/complete`. " +
+      "The job in `then` waits until the file was read and all of its jobs have ended, with any final status.",
     tags: ["Imports"],
     scope: "jobs:enqueue",
     method: "post",
@@ -73,7 +73,7 @@ export function createImportRoute(jobTypes: JobTypeRegistry) {
         }),
         id: z.uuidv7().optional().meta({
           description:
-            "ID of the import, chosen by the client, so that the progress can be read while the file is sent. 409 if it is taken",
+            "ID of the import, chosen by the client, so that the progress can be read while the file is sent. 409 if the ID exists",
         }),
         delimiter: Delimiter.default("comma"),
         encoding: FileEncoding.optional().meta({

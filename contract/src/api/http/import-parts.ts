@@ -16,8 +16,8 @@ export const putImportPart = defineRoute({
   summary: "Send a part of an import",
   description:
     "Parts may be sent in any order, in parallel and to any producer; the client splits the file between rows. Rows are " +
-    "enqueued after the whole part has arrived and matches its `Content-Digest`. The job id of a row derives from import, part and row: " +
-    `a repeated part changes nothing twice, and an interrupted one continues. A part may have at most ${limits.importPartBytes} bytes (decompressed) and ${limits.importPartRows} rows. ` +
+    "enqueued after the whole part has arrived and matches its `Content-Digest`. The ID of a row's job is derived from import, part and row: " +
+    `a repeated part creates no second job, and an interrupted part continues. A part may have at most ${limits.importPartBytes} bytes (decompressed) and ${limits.importPartRows} rows. ` +
     "An import whose `format` is `ndjson` has parts of NDJSON.",
   tags,
   scope: "jobs:enqueue",

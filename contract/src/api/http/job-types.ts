@@ -15,9 +15,9 @@ export const putJobType = defineRoute({
   operationId: "putJobType",
   summary: "Register or change a job type",
   description:
-    "Registers a job type for the tenant of the caller. Every producer and consumer uses it within 2 s; a producer that does not know a type yet looks it up before it refuses " +
-    "a request. While jobs of the type are pending or a schedule uses it, a change that refuses data or results that were valid before is refused, unless `force` is true: `errors` " +
-    "lists what breaks. Pending jobs keep the options with which they were accepted; if the queue changes, they become dead letters. Job types that are defined in code cannot be changed. " +
+    "Registers a job type for the tenant of the caller. Every producer and consumer uses the type within 2 s; a producer looks up an unknown type before it refuses " +
+    "a request. While jobs of the type are pending or a schedule uses the type, a breaking change (valid data or results would become invalid) is refused, unless `force` is true; `errors` " +
+    "lists the differences. Pending jobs keep their options; if the queue changes, they become dead letters. Job types that are defined in code cannot be changed. " +
     "With `If-None-Match: *` the request only registers a type and never changes one.",
   tags,
   scope,
@@ -26,7 +26,7 @@ export const putJobType = defineRoute({
   conditional: true,
   request: {
     params,
-    query: z.strictObject({ force: queryBoolean("true: change the type although it breaks jobs") }),
+    query: z.strictObject({ force: queryBoolean("true: allow a breaking change") }),
     body: { required: true, content: json(JobTypeRegistration) },
   },
   responses: {
@@ -85,8 +85,8 @@ export const deleteJobType = defineRoute({
   operationId: "deleteJobType",
   summary: "Delete a job type",
   description:
-    "Deletes a registered job type. Refused while jobs of the type are pending or a schedule uses it. Ended jobs remain until retention deletes them. A job that another producer accepts " +
-    "within the 2 s before it knows of the deletion becomes a dead letter.",
+    "Deletes a registered job type. Refused while jobs of the type are pending or a schedule uses it. Ended jobs remain until retention deletes them. Other producers apply " +
+    "the deletion within 2 s; jobs that they accept before become dead letters.",
   tags,
   scope,
   method: "delete",

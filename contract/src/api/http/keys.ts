@@ -121,7 +121,7 @@ export const getKeyUse = defineRoute({
   operationId: "getKeyUse",
   summary: "Get the quota use of an API key",
   description:
-    "Returns how much of its quotas a key uses, as all producers and consumers share them. Each process takes up to 100 ms of a rate in advance.",
+    "Returns the quota use of a key, across all producers and consumers. Each process takes up to 100 ms of a rate in advance.",
   tags,
   scope: "keys:read",
   method: "get",

@@ -54,7 +54,7 @@ export const listOperations = defineRoute({
   operationId: "listOperations",
   summary: "List operations",
   description:
-    "Returns operations, newest first; only those whose jobs the API key may all access.",
+    "Returns operations, newest first; only operations on jobs that the API key may access.",
   tags,
   scope: "jobs:read",
   method: "get",

@@ -8,7 +8,7 @@ export const getOverview = defineRoute({
   summary: "Get the overview",
   description:
     "Returns the activity of the last 30 minutes in slots of 10 s, the queues, and the memory of Redis, as the overview of `/console` shows them. " +
-    "All processes record their activity in Redis, so that every producer returns the same. Covers the jobs of all tenants; a key of another tenant than `default`, or a restricted key, sees only its queues in `queues`.",
+    "All processes record their activity in Redis, so that every producer returns the same figures. Covers the jobs of all tenants; a key of another tenant than `default`, or a restricted key, sees only its queues in `queues`.",
   tags: ["Health"],
   scope: "metrics:read",
   method: "get",

@@ -6,7 +6,7 @@ export const getPrincipal = defineRoute({
   operationId: "getPrincipal",
   summary: "Get the caller",
   description:
-    "Returns whom the service takes the caller for, with the scopes and restrictions of the key. Requires any valid key.",
+    "Returns the principal of the request, with its scopes and restrictions. Requires any valid key.",
   tags: ["Keys"],
   scope: "any",
   method: "get",

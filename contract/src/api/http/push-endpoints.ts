@@ -27,7 +27,7 @@ export const rotatePushEndpoint = defineRoute({
   operationId: "rotatePushEndpoint",
   summary: "Rotate the secret of a push endpoint",
   description:
-    "Issues a new secret. For `graceMs` requests have two signatures, one with each secret. With an Idempotency-Key the operation is executed once. " +
+    "Issues a new secret. For `graceMs` requests are signed with both secrets. With an Idempotency-Key the operation is executed once. " +
     "Secrets are not replayed: a repeated request gets the error `response-not-replayable`.",
   tags,
   scope,

@@ -29,9 +29,9 @@ export const putWebhook = defineRoute({
   operationId: "putWebhook",
   summary: "Create or replace a webhook",
   description:
-    "The service sends an HTTP POST for each event, signed as Standard Webhooks says. A webhook gets the events of jobs that end later than 2 s " +
-    "after the response that created it. The secret is only returned by the request that creates the webhook; a replaced webhook keeps its secret " +
-    "and whether it is enabled. A key that is restricted to job types or queues must name some of them.",
+    "The service sends an HTTP POST for each event, signed according to Standard Webhooks. A new webhook receives the events of jobs that end at least 2 s " +
+    "after its creation. Only the request that creates the webhook returns the secret; a replaced webhook keeps its secret " +
+    "and stays enabled or disabled. With a key that is restricted to job types or queues, the webhook must name some of them.",
   tags,
   scope,
   method: "put",
@@ -102,7 +102,7 @@ export const rotateWebhook = defineRoute({
   operationId: "rotateWebhook",
   summary: "Rotate the secret of a webhook",
   description:
-    "Issues a new secret. For `graceMs` requests have two signatures, one with each secret, so that a receiver may change the secret at any time. " +
+    "Issues a new secret. For `graceMs` requests are signed with both secrets, so that a receiver may change the secret at any time. " +
     "With an Idempotency-Key the operation is executed once. Secrets are not replayed: a repeated request gets the error `response-not-replayable`.",
   tags,
   scope,
@@ -202,7 +202,7 @@ export const replayWebhookDelivery = defineRoute({
   operationId: "replayWebhookDelivery",
   summary: "Send an event again",
   description:
-    "Sends the event again under the same `webhook-id`, whether it was delivered or not. A receiver that ignores known ids ignores it.",
+    "Sends the event again under the same `webhook-id`, whether it was delivered or not. Receivers that ignore known ids ignore the repetition.",
   tags,
   scope,
   method: "post",
@@ -224,14 +224,14 @@ export const replayWebhookDeliveries = defineRoute({
   operationId: "replayWebhookDeliveries",
   summary: "Send the events of a time range again",
   description:
-    "Sends events that were delivered or given up again, under the same `webhook-id`, oldest first. Continue with `from` set to `next` until `next` is null.",
+    "Sends delivered and failed events again, under the same `webhook-id`, oldest first. Continue with `from` set to `next` until `next` is null.",
   tags,
   scope,
   method: "post",
   path: "/v1/webhooks/{name}/replay",
   request: { params, body: { required: true, content: json(DeliveryReplay) } },
   responses: {
-    202: { description: "How many events are pending again", content: json(ReplayedDeliveries) },
+    202: { description: "Number of events that are sent again", content: json(ReplayedDeliveries) },
   },
   problems: ["empty-body", ...missing, ...unread],
 });

@@ -23,15 +23,18 @@ export const takeJobs = defineRoute({
   operationId: "takeJobs",
   summary: "Take jobs as a worker",
   description:
-    "Leases jobs of types with the worker `pull`, oldest first; `waitMs` waits for a first job. A worker that neither finishes a job nor extends its lease in time loses the job, " +
-    "and another worker gets it. Queues of job types that are defined in code are shared by all tenants: only keys of the tenant `default` may take from them.",
+    "Leases jobs of types with the worker `pull`, oldest first; `waitMs` waits for a first job. If a worker neither finishes a job nor extends its lease in time, " +
+    "another worker gets the job. Queues of job types that are defined in code are shared by all tenants: only keys of the tenant `default` may take from them.",
   tags,
   scope: "jobs:work",
   method: "post",
   path: "/v1/worker/take",
   request: { headers, body: { required: true, content: json(JobsToTake) } },
   responses: {
-    200: { description: "The jobs; none if there were none in time", content: json(TakenJobs) },
+    200: {
+      description: "The jobs; an empty list if there were none in time",
+      content: json(TakenJobs),
+    },
   },
   problems: [...problems, "forbidden-resource"],
 });
@@ -54,7 +57,7 @@ export const extendLeases = defineRoute({
   operationId: "extendLeases",
   summary: "Extend leases as a worker",
   description:
-    "Sets how long the worker holds jobs, counted from now, and records progress and log lines. Tells the worker which jobs were cancelled.",
+    "Sets the end of leases, counted from now, and records progress and log lines. Returns which jobs were cancelled.",
   tags,
   scope: "jobs:work",
   method: "post",

@@ -42,7 +42,7 @@ const ThenImport = z
   .meta({
     id: "ThenImport",
     description:
-      "The import that the job waits for, with the counts of its rows; the other numbers are those of its jobs",
+      "The import that the job waits for, with the counts of its rows; the other counts are of its jobs",
   });
 
 /** The numbers of jobs that a job waits or waited for. */

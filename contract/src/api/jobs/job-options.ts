@@ -72,7 +72,7 @@ const Label = z.string().min(1).max(limits.labelLength).regex(plainText, "No con
 /** Where the end of a job or an import is reported. */
 export const CallbackUrl = EndpointUrl.meta({
   description:
-    "Where the end is reported, once, as to a webhook. A webhook with the event `callback` must permit it, and the API key needs the scope `jobs:callback`",
+    "URL to which the end is reported, once, like an event of a webhook. A webhook with the event `callback` must permit the URL, and the API key needs the scope `jobs:callback`",
   example: "https://example.org/callbacks/order-1042",
 });
 
@@ -116,7 +116,7 @@ export const requestOptions = {
     .max(limits.labels)
     .optional()
     .meta({
-      description: "Labels by which the job can be found",
+      description: "Labels, for searching",
       example: ["nightly", "customer:42"],
     }),
   callbackUrl: CallbackUrl.optional(),

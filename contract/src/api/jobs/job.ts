@@ -113,7 +113,7 @@ export const Job = z
       .nullable()
       .meta({ description: "Name of the schedule that created the job" }),
     parent: z.union([JobParent, z.null()]).meta({
-      description: "The job that waits for this job; null if none does",
+      description: "ID of the parent job; null without one",
     }),
     status: JobStatus,
     state: z.union([JobState, z.null()]).meta({
@@ -203,7 +203,7 @@ export const JobDetail = Job.extend({
       "URL to which the end of the job is reported, with its query replaced by `[secret]`; null: not reported",
   }),
   children: z.union([ChildCounts, z.null()]).meta({
-    description: "Numbers of the jobs that this job waits for; null if it has no children",
+    description: "Counts of the children by status; null without children",
   }),
   attemptHistory: z.array(Attempt).meta({
     description: "The last attempts, oldest first, with start time, duration and worker",

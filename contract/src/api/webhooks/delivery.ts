@@ -27,7 +27,8 @@ export const WebhookDelivery = z
       description: "The callback URL of the job or import; null: the URL of the webhook",
     }),
     status: DeliveryStatus.meta({
-      description: "pending: not delivered yet. failed: given up",
+      description:
+        "pending: not delivered yet. failed: not delivered, and no further attempt follows",
     }),
     payload: WebhookPayload,
     attempts: z.int().min(0),
@@ -40,7 +41,7 @@ export const WebhookDelivery = z
       .union([WebhookResponse, z.null()])
       .meta({ description: "Response to the last attempt; null if none arrived" }),
     latencyMs: z.int().nullable().meta({ description: "Duration of the last attempt" }),
-    error: z.string().nullable().meta({ description: "Why the last attempt failed" }),
+    error: z.string().nullable().meta({ description: "Error of the last attempt" }),
     createdAt: Time,
   })
   .meta({
@@ -97,7 +98,7 @@ export const ReplayedDeliveries = z
   .strictObject({
     replayed: z.int().min(0),
     next: Time.nullable().meta({
-      description: `Use it as \`from\` to continue: a request replays at most ${limits.replayedDeliveries} deliveries. Null if none are left`,
+      description: `\`from\` of the next request, because a request replays at most ${limits.replayedDeliveries} deliveries; null if none are left`,
     }),
   })
   .meta({ id: "ReplayedDeliveries", example: { replayed: 12, next: null } });

@@ -124,7 +124,7 @@ const fields = {
     description: "Time of the first failed attempt since the last successful one",
   }),
   pausedUntil: Time.nullable().meta({
-    description: "The endpoint asked for a pause until this time, with Retry-After",
+    description: "Time until which the endpoint receives no requests, by its Retry-After",
   }),
   previousSecretUntil: Time.nullable().meta({
     description: "Time until which requests are also signed with the previous secret",
@@ -163,7 +163,7 @@ export const IssuedWebhook = z
   .strictObject({
     ...fields,
     secret: z.string().meta({
-      description: "Signs the requests (Standard Webhooks). It is returned only once",
+      description: "Secret that signs the requests (Standard Webhooks); returned only once",
       example: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=",
     }),
   })

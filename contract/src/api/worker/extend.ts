@@ -43,10 +43,11 @@ export const ExtendedLease = z
     id: leaseTarget.id,
     leaseUntil: Time.optional(),
     cancelled: z.boolean().optional().meta({
-      description: "true: the job has ended, for example it was cancelled; stop working on it",
+      description:
+        "true: the job has ended, for example because it was cancelled; stop working on the job",
     }),
     lost: z.boolean().optional().meta({
-      description: "true: the worker does not hold the job any more; stop working on it",
+      description: "true: the worker has lost the lease; stop working on the job",
     }),
   })
   .meta({ id: "ExtendedLease" });

@@ -76,18 +76,18 @@ export const FinishedAttempt = z
     id: leaseTarget.id,
     outcome: z.enum(["settled", "already-settled", "lease-lost", "invalid-result"]).meta({
       description:
-        "settled: recorded. already-settled: the job had ended before, for example it was cancelled or this is a repeated request. " +
-        "lease-lost: nothing changed, because the worker does not hold the job any more. " +
+        "settled: recorded. already-settled: the job had ended before, for example because it was cancelled or the request is repeated. " +
+        "lease-lost: nothing changed, because the worker has lost the lease. " +
         "invalid-result: the result does not match the schema of the type, so the attempt has failed",
     }),
     job: z.enum(["completed", "retried", "delayed", "released", "dead"]).optional().meta({
       description:
-        "What follows, for `settled` and `invalid-result`. retried: another attempt follows. delayed: by `afterMs`",
+        "Outcome, for `settled` and `invalid-result`. retried: another attempt follows. delayed: by `afterMs`",
     }),
     errors: z
       .array(FieldErrorSchema)
       .optional()
-      .meta({ description: "Why a result is invalid; pointers into the body of the request" }),
+      .meta({ description: "Errors of an invalid result; pointers into the body of the request" }),
   })
   .meta({ id: "FinishedAttempt" });
 export type FinishedAttempt = z.infer<typeof FinishedAttempt>;

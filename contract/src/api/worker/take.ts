@@ -16,13 +16,14 @@ export const JobsToTake = z
   .strictObject({
     types: names.optional().meta({
       description:
-        "Job types to take. A queue is taken from as a whole: name all types of a queue, or the queue in `queues`",
+        "Job types to take. They must include all types of their queues; alternatively, name queues in `queues`",
     }),
-    queues: names
-      .optional()
-      .meta({ description: "Queues to take from; without `types` too, all that the key may use" }),
+    queues: names.optional().meta({
+      description:
+        "Queues to take from; default, without `types`: all queues that the key may access",
+    }),
     max: z.int().min(1).max(workerLimits.jobs).default(1).meta({
-      description: "Maximum number of jobs; a response with much data has fewer",
+      description: "Maximum number of jobs; fewer are returned if their data is large",
     }),
     leaseMs: LeaseMs.default(workerLimits.leaseMs.default).meta({
       description:

@@ -38,12 +38,12 @@ export function verifyAudit(
       if (noted?.seq !== head.seq || noted.hash !== head.hash) {
         return broken(
           head.seq,
-          `It ends with ${head.seq}, and should with ${noted?.seq ?? "none"}.`,
+          `The last entry is ${head.seq}, but the recorded head is ${noted?.seq ?? "missing"}.`,
         );
       }
       const lost = known.find(({ seq }) => seq > head.seq);
       if (lost !== undefined) {
-        return broken(head.seq, `It ends with ${head.seq}, and once had ${lost.seq}.`);
+        return broken(head.seq, `The last entry is ${head.seq}; entry ${lost.seq} is missing.`);
       }
       return { status: "whole", head };
     },

@@ -83,7 +83,7 @@ export async function openJobTypeTable(deps: JobTypeTableDeps): Promise<JobTypeT
       const isChanged = isReload ? reload(rows) : rows.length > 0;
       if (!isReload) for (const row of rows) add(row);
       revision = rows.at(-1)?.revision ?? (isReload ? 0 : revision);
-      if (isFailing) log.info("job types are read again");
+      if (isFailing) log.info("job types can be read again");
       isFailing = false;
       if (isChanged) for (const listener of listeners) listener();
       return true;

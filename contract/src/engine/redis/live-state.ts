@@ -124,7 +124,7 @@ function getReplies(results: [error: Error | null, reply: unknown][] | null) {
 }
 
 function toList(reply: unknown): unknown[] {
-  if (!Array.isArray(reply)) throw new Error("Redis answered no list");
+  if (!Array.isArray(reply)) throw new Error("Redis returned no list");
   return reply;
 }
 

@@ -63,7 +63,7 @@ function describe(error: unknown): string {
     return "The token's signature is wrong.";
   }
   if (error instanceof errors.JWSInvalid || error instanceof errors.JWTInvalid) {
-    return "It is neither a key nor a token.";
+    return "The credential is neither an API key nor a token.";
   }
   return "The token cannot be verified.";
 }

@@ -38,9 +38,9 @@ export function createGraphRoutes({ schemas }: JobTypeRegistry) {
     operationId: "createGraph",
     summary: "Enqueue a graph of jobs",
     description:
-      `Enqueues a job with up to ${graphLimits.jobs - 1} jobs that it waits for, in up to ${graphLimits.depth} levels, in one transaction: all jobs are recorded, or none. ` +
+      `Enqueues a parent with up to ${graphLimits.jobs - 1} descendants, in up to ${graphLimits.depth} levels, in one transaction: all jobs are recorded, or none. ` +
       "A job with children has the state `waiting-children` until its children have ended. If the root's key belongs to a pending job, nothing is recorded and the response " +
-      "describes that job; any other key that is taken is the error `key-taken`.",
+      "describes that job; if the key of another job belongs to a pending job, the error is `key-taken`.",
     tags,
     scope: "jobs:enqueue",
     method: "post",

@@ -102,10 +102,10 @@ export function createJobRoutes(jobTypes: JobTypeRegistry) {
             "all: one rejected entry rejects the whole request. partial: the valid entries are stored",
         }),
         callbackUrl: CallbackUrl.optional().meta({
-          description: "`callbackUrl` of all entries that have none of their own",
+          description: "Default `callbackUrl` of the entries",
         }),
         then: jsonParameter(
-          "A job, as in `POST /v1/jobs`, that waits until all created jobs of the request have ended, whatever their final status",
+          "A job, as in `POST /v1/jobs`, that waits until all created jobs of the request have ended, with any final status",
           thenExample,
         ),
         dryRun: DryRun,

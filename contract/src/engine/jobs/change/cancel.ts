@@ -12,7 +12,7 @@ import {
 /** A generation of a job that has ended in the ledger and may still exist in Redis. */
 export type CancelledJob = Pick<JobColumns, "id" | "generation" | "queue">;
 
-const cancelled: JobError = { name: "Cancelled", message: "It was cancelled." };
+const cancelled: JobError = { name: "Cancelled", message: "The job was cancelled." };
 
 /**
  * Cancels the pending jobs among `jobs`, updates the counts of their imports and records the events of webhooks. A

@@ -19,11 +19,11 @@ export function findConflicts(request: JobRequest, jobType: JobType): FieldError
     refuse("order", "`lifo` and a priority are mutually exclusive.");
   if (order === "lifo" && due > now) refuse("order", "`lifo` requires a job that is due now.");
   if (expiresAt !== undefined && Date.parse(expiresAt) <= Math.max(now, due)) {
-    refuse("expiresAt", "It would expire before it may run.");
+    refuse("expiresAt", "The job would expire before its start time.");
   }
   const { key, data } = request;
   const isKeyed = key !== undefined || Boolean(jobType.key?.(data));
-  if (keyPolicy !== undefined && !isKeyed) refuse("keyPolicy", "It needs a key.");
+  if (keyPolicy !== undefined && !isKeyed) refuse("keyPolicy", "Requires a key.");
   return errors;
 }
 

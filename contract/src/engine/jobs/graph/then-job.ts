@@ -8,7 +8,7 @@ import { type RetriedJob, retryJobs } from "../change/retry.ts";
 /** The error of a job whose import failed, was cancelled or was abandoned before its file was read. */
 const importAborted: JobError = {
   name: "ImportAborted",
-  message: "The import that it waited for failed or was cancelled.",
+  message: "The import that the job waited for failed or was cancelled.",
 };
 
 /** An import in one request that was not touched for this long was abandoned by a producer that died. */

@@ -10,7 +10,7 @@ export type RemoveWaiting = (jobs: readonly CancelledJob[]) => Promise<readonly 
 
 const replacedError: JobError = {
   name: "Replaced",
-  message: "A later job with its key replaced it.",
+  message: "A later job with the same key replaced the job.",
 };
 
 /**
