@@ -204,17 +204,31 @@ test("malformed queue settings in Redis are restored before the next job, withou
   await stores.sql`delete from queue_settings`;
 });
 
-test("a worker is asked to repeat the extension of a lease", async () => {
-  const { client } = producer;
-  await client.putJobType("pulled", { data: {}, worker: "pull" });
-  await client.createJob({ type: "pulled", data: {} });
-  const worker = _createWorker(producer);
-  const leaseMs = 600_000;
-  const [taken] = await worker.take({ types: ["pulled"], max: 1, leaseMs, waitMs: 20_000 });
-  proxy.refuse();
-  const leases = [{ id: taken!.id, lease: taken!.lease, progress: 1 }];
-  _expectProblem(await worker.call("extend", { leases, leaseMs }), "at-capacity");
-});
+test.each(["refuse", "freeze"] as const)(
+  "while connections to Redis %s, requests that need Redis are to be repeated",
+  async (fault) => {
+    const { client } = producer;
+    await client.putJobType("pulled", { data: {}, worker: "pull" });
+    await client.createJob({ type: "pulled", data: {} });
+    const worker = _createWorker(producer);
+    const leaseMs = 600_000;
+    const selection = { types: ["pulled"], max: 1, leaseMs };
+    const [taken] = await worker.take({ ...selection, waitMs: 20_000 });
+    const { id, lease } = taken!;
+    proxy[fault]();
+    const answers = await Promise.all([
+      worker.call("extend", { leases: [{ id, lease, progress: 1 }], leaseMs }),
+      worker.call("take", selection),
+      worker.call("finish", { results: [{ id, lease, outcome: "completed" }] }),
+      producer.request("/v1/jobs?state=waiting&queue=default"),
+      producer.request("/v1/queues/default"),
+    ]);
+    for (const answer of answers) {
+      _expectProblem(answer, "at-capacity");
+      expect(answer.headers.get("retry-after")).toBe("1");
+    }
+  },
+);
 
 test("an error of Redis for one queue does not affect others", async () => {
   const { wait } = queueKeys(stores.prefix, "default");

@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import { BatchRefused } from "@toril/contract/engine/batcher";
 import type { FieldError } from "@toril/contract/api/json/json";
 import { isLockTimeout, isTransient } from "@toril/contract/engine/postgres/errors";
+import { isRedisUnavailable } from "@toril/contract/engine/redis/errors";
 import { type Problem, type ProblemKind, toProblem } from "@toril/contract/api/problem";
 
 interface ProblemExtras {
@@ -95,7 +96,12 @@ function retryAfter(error: unknown): Record<string, string> {
 
 function toProblemError(error: unknown): ProblemError | undefined {
   if (error instanceof ProblemError) return error;
-  if (error instanceof BatchRefused || isTransient(error) || isLockTimeout(error)) {
+  if (
+    error instanceof BatchRefused ||
+    isTransient(error) ||
+    isLockTimeout(error) ||
+    isRedisUnavailable(error)
+  ) {
     return new ProblemError(
       "at-capacity",
       error instanceof BatchRefused && error.reason === "full"

@@ -1,3 +1,5 @@
+import { isRefusedByRedis, isUnavailableReply } from "../../redis/errors.ts";
+
 /** State of the Redis that holds a queue. `refusing`: Redis answers but rejects the writes to this queue. */
 export type QueueAvailability = "available" | "refusing" | "unavailable";
 
@@ -92,7 +94,7 @@ export function createBreakers({ probe, probeEveryMs, onChange }: BreakerSetting
         if (breaker.availability === "refusing") change(queue, breaker, "available");
         return true;
       } catch (error) {
-        if (isRedisUnavailable(error)) open(queue, breaker, error);
+        if (isOutage(error)) open(queue, breaker, error);
         else if (breaker.availability === "available") change(queue, breaker, "refusing", error);
         return false;
       }
@@ -104,17 +106,8 @@ export function createBreakers({ probe, probeEveryMs, onChange }: BreakerSetting
   };
 }
 
-/** Whether Redis answered with an error. */
-function isRefusedByRedis(error: unknown): boolean {
-  return error instanceof Error && error.name === "ReplyError";
-}
-
-/** Error replies of a Redis that serves no client: loading, without master, full or busy. */
-const unavailableReplies =
-  /\b(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|OOM|MISCONF|BUSY|UNKILLABLE|NOAUTH|WRONGPASS)\b/;
-
 /** Whether an error means that Redis is unavailable, not that Redis rejected this one command. */
-function isRedisUnavailable(error: unknown): boolean {
+function isOutage(error: unknown): boolean {
   if (error instanceof TypeError || error instanceof RangeError) return false;
-  return !isRefusedByRedis(error) || unavailableReplies.test(String(error));
+  return !isRefusedByRedis(error) || isUnavailableReply(error);
 }

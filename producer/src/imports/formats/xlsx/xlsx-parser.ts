@@ -72,7 +72,7 @@ export function createXlsxParser(): XlsxParser {
       }
     },
     async [Symbol.asyncDispose]() {
-      closing.abort(new Error("The parser of workbooks is closed."));
+      closing.abort(new ProblemError("at-capacity"));
       await Promise.all([...threads].map((worker) => worker.terminate()));
     },
   };
