@@ -144,17 +144,17 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
     { reconcilePending, undispatched }: ReturnType<typeof createWalks>,
   ) {
     const { signal } = leadership;
-    const pass = async () => {
+    const pass = async (reason: string) => {
       await undispatched.dispatchAll();
       await restoreSettings({ leadership, apply: deps.apply, log });
-      return reconcilePending();
+      return reconcilePending(() => schedule.isUrgent(reason));
     };
     for (
       let reason = schedule.begin();
       !signal.aborted;
       reason = await schedule.next(reason, signal)
     ) {
-      if (redis.status === "ready") await tryPass(pass, reason, signal);
+      if (redis.status === "ready") await tryPass(() => pass(reason), reason, signal);
     }
   }
 

@@ -15,17 +15,27 @@ export interface PassDeps {
   pageSize: number;
 }
 
+interface Walk {
+  run: ReconcileRun;
+  isUrgent(): boolean;
+}
+
+/** A routine pass may have to become urgent. */
+const maxPauseMs = 500;
+
 /**
  * Creates a pass over all pending jobs, in id order, which repairs differences to Redis. The ledger has the position of
  * the pass: after a change of the leader or a failure, the next pass begins there and ends with the jobs before it.
+ * A pass works half of the time while it is urgent, otherwise a tenth: scanning a million pending rows must not slow the
+ * workers down.
  */
-export function createPass(deps: PassDeps): () => Promise<RepairCounts> {
+export function createPass(deps: PassDeps): (isUrgent: () => boolean) => Promise<RepairCounts> {
   const { leadership, orphanDetector, begin, isRedisReady, graceMs, pageSize } = deps;
   const { signal } = leadership;
   let position: string | undefined;
 
   /** Reconciles the jobs after `after`, up to and including `last`. Returns false if the leadership ended. */
-  async function walk(run: ReconcileRun, after: string, last?: string): Promise<boolean> {
+  async function walk({ run, isUrgent }: Walk, after: string, last?: string): Promise<boolean> {
     for (;;) {
       const startedAt = performance.now();
       position = after;
@@ -38,20 +48,22 @@ export function createPass(deps: PassDeps): () => Promise<RepairCounts> {
       if (!isRedisReady()) run.throwIfSkipped();
       if (page.length < pageSize) return true;
       after = page.at(-1)?.id ?? after;
-      // Work at most half of the time: scanning a million pending rows must not slow the workers down. Workers wait for
-      // jobs that Redis lost.
-      if (!isRepaired) await sleep(performance.now() - startedAt, signal);
+      // Workers wait for jobs that Redis lost.
+      if (isRepaired) continue;
+      const workedMs = performance.now() - startedAt;
+      await sleep(isUrgent() ? workedMs : Math.min(9 * workedMs, maxPauseMs), signal);
     }
   }
 
-  return async () => {
+  return async (isUrgent) => {
     const start = position ?? (await leadership.run(readProgress));
     const scan = orphanDetector.begin();
     const run = begin(scan);
-    let isComplete = await walk(run, start);
+    const walking = { run, isUrgent };
+    let isComplete = await walk(walking, start);
     if (isComplete && start !== lowestId) {
       scan.restart();
-      isComplete = await walk(run, lowestId, start);
+      isComplete = await walk(walking, lowestId, start);
     }
     if (!isComplete) return run.counts;
     if (position !== lowestId) await leadership.run((sql) => saveProgress(sql, lowestId));
@@ -65,6 +77,8 @@ export function createPass(deps: PassDeps): () => Promise<RepairCounts> {
 /** Decides when a pass is due, and the reason. */
 export interface PassSchedule {
   wake(reason: string): void;
+  /** Whether Redis may have lost jobs: before this pass, or since the pass began. */
+  isUrgent(reason: string): boolean;
   /** Returns the reason for a new leader's first pass. */
   begin(): string;
   /** Waits until the pass after the pass for `reason` is due. Returns the reason. */
@@ -92,6 +106,8 @@ export function createPassSchedule({ intervalMs, graceMs }: PassScheduleSettings
       requestedReason = reason;
       wakeUp.abort();
     },
+    isUrgent: (reason) =>
+      requestedReason !== undefined || (reason !== "leading" && reason !== "interval"),
     begin: () => takeReason("leading"),
     async next(reason, signal) {
       const isRoutine = reason === "interval" || reason === "grace";
