@@ -36,6 +36,13 @@ test("a CSV file with a bad row is dropped, mapped, tried and imported", async (
     await page.getByRole("button", { name: "Dismiss" }).click();
   }
   expect(await page.getByRole("button", { name: "Dry run" }).count()).toBe(0);
+  const twice = { name: "twice.csv", mimeType: "text/csv", buffer: Buffer.from("a,b,a\n1,2,3\n") };
+  await page.getByLabel("File").setInputFiles(twice);
+  await page.getByText("Columns 1 and 3 have the same name, a.").waitFor();
+  expect(await page.getByRole("button", { name: "Dry run" }).isDisabled()).toBe(true);
+  await page.getByLabel("Header").selectOption("absent");
+  await page.getByLabel("Field of column3").waitFor();
+  expect(await page.getByRole("button", { name: "Dry run" }).isDisabled()).toBe(false);
   // Text: the types of the browser are not those of this file.
   const dropped = await page.evaluateHandle(`(() => {
     const transfer = new DataTransfer();

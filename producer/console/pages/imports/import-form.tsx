@@ -38,7 +38,7 @@ export function ImportForm({ source, document }: ImportFormProps) {
   const [constants, setConstants] = useState<Constant[]>([]);
   const [dryRun, setDryRun] = useState<string>();
 
-  const { columns, rows } = source.readTable(format);
+  const { columns, rows, headerProblem } = source.readTable(format);
   const fields = getFields(document, type);
   const [targets, setTargets] = useState<ColumnTarget[]>(() => suggestTargets(columns, fields));
   useEffect(() => {
@@ -47,7 +47,7 @@ export function ImportForm({ source, document }: ImportFormProps) {
   }, [type, format.delimiter, format.encoding, format.header]);
 
   const isCsv = format.format === "csv";
-  const problem = findMappingProblem(fields, targets, constants);
+  const problem = headerProblem ?? findMappingProblem(fields, targets, constants);
 
   async function start(isDryRun: boolean): Promise<string> {
     const { delimiter, encoding, header } = format;

@@ -32,6 +32,8 @@ export interface FileFormat {
 export interface Table {
   columns: string[];
   rows: string[][];
+  /** Why the service would refuse the header of the file. */
+  headerProblem?: string | undefined;
 }
 
 /** A file that a person has chosen. */
@@ -179,7 +181,19 @@ function readTable(text: string, { delimiter, header }: FileFormat): Table {
   const [first = []] = rows;
   const hasHeader = header === "present";
   const columns = first.map((name, index) => (hasHeader && name) || `column${index + 1}`);
-  return { columns, rows: hasHeader ? rows.slice(1) : rows };
+  if (!hasHeader) return { columns, rows };
+  return { columns, rows: rows.slice(1), headerProblem: findHeaderProblem(first) };
+}
+
+function findHeaderProblem(names: readonly string[]): string | undefined {
+  const correct =
+    "Correct the header in the file, or choose the header “absent”: the columns become column1, column2 and so on, and the first line becomes a row.";
+  const unnamed = names.findIndex((name) => name.trim() === "");
+  if (unnamed !== -1) return `Column ${unnamed + 1} has no name. ${correct}`;
+  const second = names.findIndex((name, index) => names.indexOf(name) < index);
+  if (second === -1) return undefined;
+  const name = names[second] ?? "";
+  return `Columns ${names.indexOf(name) + 1} and ${second + 1} have the same name, ${name}. ${correct}`;
 }
 
 /** Reads objects; the columns are the members of all of them. */
