@@ -135,6 +135,12 @@ test("a job that fails, retries and dies is shown live, and redriven from its gr
     const { status, history } = await stack.client.getJob(id);
     return (status === "dead" && history.length === 1) || undefined;
   });
+  await dialog.getByRole("button", { name: "Close" }).first().click();
+  await page.getByRole("cell", { name: "Error" }).getByRole("link").click();
+  await page.getByRole("button", { name: `Delete ${id}` }).click();
+  await dialog.getByText("This cannot be undone").waitFor();
+  await dialog.getByRole("button", { name: "Delete" }).click();
+  await page.getByText("The dead letter is deleted.").waitFor();
   expect(complaints).toEqual([]);
 });
 
@@ -201,7 +207,8 @@ test("links within a page move the focus, and an address without a page or a pag
 
 test("on plain HTTP, the text of a dialog is copied", async () => {
   const message = "copied on plain HTTP";
-  const { id } = await stack.client.createJob({ type: "echo", data: { message } });
+  const options = { key: "copied", timeoutMs: 7000, order: "lifo", attempts: 4 } as const;
+  const { id } = await stack.client.createJob({ type: "echo", data: { message }, ...options });
   await using opened = await open(`/jobs/${id}`, {}, ui.plainUrl);
   const { page } = opened;
   expect(await page.evaluate<boolean>("isSecureContext")).toBe(false);
@@ -212,7 +219,10 @@ test("on plain HTTP, the text of a dialog is copied", async () => {
   await page.getByRole("link", { name: "Jobs", exact: true }).first().click();
   await page.getByLabel("Key").focus();
   await page.keyboard.press("Control+V");
-  expect(await page.getByLabel("Key").inputValue()).toContain(message);
+  const copied = await page.getByLabel("Key").inputValue();
+  const [, body = ""] = /-d '(.+)'$/s.exec(copied) ?? [];
+  const backoff = { type: "exponential", delay: 1000 };
+  expect(JSON.parse(body)).toEqual({ type: "echo", data: { message }, ...options, backoff });
 });
 
 test("messages about errors cover nothing that cannot be reached, and leave with their page", async () => {

@@ -845,6 +845,7 @@ export interface components {
             /** @description The last attempts, oldest first, with start time, duration and worker */
             attemptHistory: components["schemas"]["Attempt"][];
             attempts: components["schemas"]["JobAttempts"];
+            backoff: components["schemas"]["Backoff"];
             /** @description URL to which the end of the job is reported, with its query replaced by `[secret]`; null: not reported */
             callbackUrl: string | null;
             /** @description Counts of the children by status; null without children */
@@ -875,6 +876,8 @@ export interface components {
             labels: string[];
             /** @description The last log lines of the handler */
             log: components["schemas"]["JobLogLine"][];
+            /** @enum {string} */
+            order: "fifo" | "lifo";
             /** @description ID of the parent job; null without one */
             parent: components["schemas"]["JobParent"] | null;
             /** @description Position in the queue: 1 for the next job to start; null for an active job, or if the position cannot be determined */
@@ -901,6 +904,8 @@ export interface components {
             /** @description State of a pending job in Redis; null if the job is finished or Redis is unavailable */
             state: components["schemas"]["JobState"] | null;
             status: components["schemas"]["JobStatus"];
+            /** @description Maximum duration of one attempt, in milliseconds; null: no limit */
+            timeoutMs: number | null;
             type: string;
         };
         JobError: {

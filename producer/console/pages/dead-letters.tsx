@@ -5,6 +5,7 @@ import { setQuery, to, usePlace } from "../app/router.ts";
 import { useCan } from "../app/session.tsx";
 import { useQuery } from "../app/use-query.ts";
 import { Action } from "../ui/action.tsx";
+import { Confirm } from "../ui/confirm.tsx";
 import { Empty, Loaded, PageHead, Table } from "../ui/layout.tsx";
 import { formatCount } from "../ui/numbers.ts";
 import { Pager, usePages } from "../ui/pager.tsx";
@@ -120,6 +121,7 @@ function Groups() {
 
 function Letters({ type, reason }: { type: string; reason: string | null }) {
   const can = useCan();
+  const [deleted, setDeleted] = useState<string>();
   const letters = usePages(
     `${type} ${reason}`,
     (cursor, signal) =>
@@ -174,17 +176,14 @@ function Letters({ type, reason }: { type: string; reason: string | null }) {
                         >
                           Redrive
                         </Action>
-                        <Action
-                          kind="small"
-                          label={`Delete ${id}`}
-                          run={async () => {
-                            await client.deleteDeadLetter(id);
-                            return "The dead letter is deleted.";
-                          }}
-                          onDone={letters.reload}
+                        <button
+                          class="button small danger"
+                          type="button"
+                          aria-label={`Delete ${id}`}
+                          onClick={() => setDeleted(id)}
                         >
                           Delete
-                        </Action>
+                        </button>
                       </>
                     )}
                   </td>
@@ -195,6 +194,21 @@ function Letters({ type, reason }: { type: string; reason: string | null }) {
         }
       </Loaded>
       <Pager query={letters} />
+      {deleted !== undefined && (
+        <Confirm
+          title="Delete the dead letter"
+          action="Delete"
+          run={async () => {
+            await client.deleteDeadLetter(deleted);
+            return "The dead letter is deleted.";
+          }}
+          onClose={() => setDeleted(undefined)}
+          onDone={letters.reload}
+        >
+          The job <span class="mono">{deleted}</span> is deleted with its data and errors. This
+          cannot be undone.
+        </Confirm>
+      )}
     </>
   );
 }

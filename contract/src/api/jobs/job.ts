@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { ChildCounts, JobParent } from "./graph.ts";
+import { Backoff } from "./job-options.ts";
 import { AttemptState, JobState, JobStatus } from "./job-states.ts";
 
 export const Time = z.iso.datetime().meta({ example: "2026-11-23T09:30:00.000Z" });
@@ -198,6 +199,11 @@ export const JobDetail = Job.extend({
     description:
       "Estimated start time: the due time of a delayed job; for other jobs estimated from the throughput of the last minute; null if there is no estimate. Not part of the ETag",
   }),
+  backoff: Backoff,
+  timeoutMs: z.int().nullable().meta({
+    description: "Maximum duration of one attempt, in milliseconds; null: no limit",
+  }),
+  order: z.enum(["fifo", "lifo"]),
   callbackUrl: z.string().nullable().meta({
     description:
       "URL to which the end of the job is reported, with its query replaced by `[secret]`; null: not reported",
@@ -222,6 +228,9 @@ export const JobDetail = Job.extend({
     startedAt: "2026-11-23T09:30:00.500Z",
     position: null,
     estimatedStartAt: null,
+    backoff: { type: "exponential", delay: 1000 },
+    timeoutMs: null,
+    order: "fifo",
     callbackUrl: null,
     children: null,
     attemptHistory: [

@@ -121,14 +121,28 @@ function Reschedule({ job, onClose, onDone }: RescheduleProps) {
   );
 }
 
-/** How to enqueue the same job from a program. */
-function JobCode({ job, onClose }: { job: JobDetail; onClose(): void }) {
-  const request = {
+/** Returns the request that enqueues the same job. */
+function toRequest(job: JobDetail) {
+  const isAhead = (time: string | null) => time !== null && Date.parse(time) > Date.now();
+  return {
     type: job.type,
     data: job.data,
+    ...(job.key !== null && { key: job.key }),
+    ...(isAhead(job.runAt) && { runAt: job.runAt }),
     ...(job.priority !== null && { priority: job.priority }),
+    ...(job.order === "lifo" && { order: job.order }),
+    attempts: job.attempts.max,
+    backoff: job.backoff,
+    ...(job.timeoutMs !== null && { timeoutMs: job.timeoutMs }),
+    ...(isAhead(job.expiresAt) && { expiresAt: job.expiresAt }),
     ...(job.labels.length > 0 && { labels: job.labels }),
+    ...(job.callbackUrl !== null && { callbackUrl: job.callbackUrl }),
   };
+}
+
+/** How to enqueue the same job from a program. */
+function JobCode({ job, onClose }: { job: JobDetail; onClose(): void }) {
+  const request = toRequest(job);
   const curl = toCurl(request);
   const typescript = [
     `import { createClient } from "@toril/client";`,
@@ -138,6 +152,12 @@ function JobCode({ job, onClose }: { job: JobDetail; onClose(): void }) {
   ].join("\n");
   return (
     <Dialog title="Enqueue the same job from a program" onClose={onClose}>
+      {curl.includes("[secret]") && (
+        <p class="hint">Secrets are masked: replace each “[secret]”.</p>
+      )}
+      {job.key !== null && job.status === "pending" && (
+        <p class="hint">While this job is pending, a request with its key returns this job.</p>
+      )}
       <CodeExample title="curl" text={curl} />
       <CodeExample title="TypeScript" text={typescript} />
     </Dialog>

@@ -5,6 +5,7 @@ import type { PageProps } from "../../app/page-props.ts";
 import { to } from "../../app/router.ts";
 import { useQuery } from "../../app/use-query.ts";
 import { Code, Json } from "../../ui/code.tsx";
+import { formatInterval } from "../../ui/durations.ts";
 import { Card, Loaded, PageHead } from "../../ui/layout.tsx";
 import { Status } from "../../ui/status.tsx";
 import { formatTime, Time } from "../../ui/time.tsx";
@@ -168,6 +169,20 @@ function Facts({ job }: { job: JobDetail }) {
           <dd>{job.priority}</dd>
         </>
       )}
+      {job.order === "lifo" && (
+        <>
+          <dt>Order</dt>
+          <dd>before all waiting jobs</dd>
+        </>
+      )}
+      <dt>Backoff</dt>
+      <dd>{describeBackoff(job.backoff)}</dd>
+      {job.timeoutMs !== null && (
+        <>
+          <dt>Timeout of an attempt</dt>
+          <dd>{formatInterval(job.timeoutMs)}</dd>
+        </>
+      )}
       {job.expiresAt !== null && (
         <>
           <dt>Expires</dt>
@@ -219,6 +234,11 @@ function Facts({ job }: { job: JobDetail }) {
       )}
     </dl>
   );
+}
+
+function describeBackoff({ type, delay, max }: JobDetail["backoff"]): string {
+  const limit = max === undefined ? "" : `, at most ${formatInterval(max)}`;
+  return `${type}, ${delay === 0 ? "0 s" : formatInterval(delay)}${limit}`;
 }
 
 function JobProgress({ progress }: { progress: unknown }) {
