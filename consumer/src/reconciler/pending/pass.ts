@@ -22,6 +22,8 @@ interface Walk {
 
 /** A routine pass may have to become urgent. */
 const maxPauseMs = 500;
+/** Then a routine pass becomes urgent, so that a pass over millions of jobs ends. */
+const maxRoutineMs = 120_000;
 
 /**
  * Creates a pass over all pending jobs, in id order, which repairs differences to Redis. The ledger has the position of
@@ -59,7 +61,8 @@ export function createPass(deps: PassDeps): (isUrgent: () => boolean) => Promise
     const start = position ?? (await leadership.run(readProgress));
     const scan = orphanDetector.begin();
     const run = begin(scan);
-    const walking = { run, isUrgent };
+    const lateAt = performance.now() + maxRoutineMs;
+    const walking = { run, isUrgent: () => isUrgent() || performance.now() > lateAt };
     let isComplete = await walk(walking, start);
     if (isComplete && start !== lowestId) {
       scan.restart();
