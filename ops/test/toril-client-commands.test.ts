@@ -9,9 +9,13 @@ import type {
   QueueList,
   SchedulePage,
 } from "@toril/client";
+import { type Client, createClient } from "@toril/client";
+import { createJobId } from "@toril/contract/engine/jobs/enqueue/job-id";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 
 import { _runCommand } from "../cli/_run-command.ts";
+import type { CommandContext } from "../cli/command.ts";
+import { sendFile } from "../cli/import/send-file.ts";
 import { startStack, type Stack, root } from "./_stack.ts";
 
 const unknownId = "01920000-0000-7000-8000-000000000000";
@@ -436,6 +440,57 @@ test("the same command resumes an interrupted import of an .xlsx file", async ()
     select import_id as "importId" from jobs where type = 'row.import' and status = 'pending'`;
   expect(pending.map(({ importId }) => importId)).toEqual([id, id]);
   expect((await toril(`imports cancel ${id}`)).code).toBe(0);
+});
+
+test("an .xlsx file is sent again while the service processes the request of an interrupted command", async () => {
+  const id = createJobId();
+  const release = Promise.withResolvers<void>();
+  const locked = Promise.withResolvers<void>();
+  const lock = stack.sql.begin(async (sql) => {
+    await sql`lock table jobs in exclusive mode`;
+    locked.resolve();
+    await release.promise;
+  });
+  await locked.promise;
+  const { signal } = new AbortController();
+  const send = (client: Client) =>
+    sendFile(
+      client,
+      { id, current: undefined },
+      {
+        file: workbook,
+        size: undefined,
+        definition: { type: "row.import" },
+        isJson: false,
+        workbook: { sheet: undefined },
+        parallel: 1,
+        partBytes: 1,
+        compress: undefined,
+        resume: undefined,
+      },
+      {
+        context: { signal } as CommandContext,
+        progress: { addBytes() {}, show() {}, end() {} },
+      },
+    );
+  const baseUrl = env["TORIL_URL"]!;
+  const interrupted = send(createClient({ baseUrl }));
+  await stack.until("the key is in use", async () => {
+    const keys = await stack.sql`select from idempotency_keys where key = ${id}`;
+    return keys.length > 0 || undefined;
+  });
+  const repeated = send(
+    createClient({
+      baseUrl,
+      async fetch(request) {
+        const response = await fetch(request);
+        if (response.status === 409) release.resolve();
+        return response;
+      },
+    }),
+  );
+  expect(await repeated).toEqual(await interrupted);
+  await lock;
 });
 
 test("the feeds of an OPML file are scheduled, listed and fetched", async () => {

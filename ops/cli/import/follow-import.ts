@@ -46,7 +46,8 @@ async function findImport(client: Client, id: string, signal: AbortSignal) {
   }
 }
 
-function pause(signal: AbortSignal): Promise<void> {
+/** Waits until the next poll. Rejects with the reason of the signal on abort. */
+export function pause(signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const stop = () => {
       clearTimeout(timer);

@@ -1,7 +1,14 @@
 import { openAsBlob } from "node:fs";
-import { type Client, type Import, splitCsv, splitNdjson, xlsxMediaType } from "@toril/client";
+import {
+  type Client,
+  type Import,
+  splitCsv,
+  splitNdjson,
+  TorilError,
+  xlsxMediaType,
+} from "@toril/client";
 import { type CommandContext, UsageError } from "../command.ts";
-import { waitWhile } from "./follow-import.ts";
+import { pause, waitWhile } from "./follow-import.ts";
 import type { ImportProgress } from "./import-progress.ts";
 import type { ImportSettings } from "./import-settings.ts";
 import type { OpenedImport } from "./open-import.ts";
@@ -68,24 +75,35 @@ async function sendWorkbook(
   const { dryRun, mapping, options } = definition;
   const body =
     file === "-" ? await new Response(context.openInput()).blob() : await openAsBlob(file);
-  return client.createImport(
-    body,
-    {
-      type,
-      id,
-      sheet: workbook?.sheet,
-      header,
-      key,
-      callbackUrl,
-      then,
-      unknownColumns,
-      maxErrors,
-      dryRun: dryRun ? "true" : "false",
-      mapping: mapping && JSON.stringify(mapping),
-      options: options && JSON.stringify(options),
-      contentType: xlsxMediaType,
-    },
-    { idempotencyKey: id, signal },
+  const query = {
+    type,
+    id,
+    sheet: workbook?.sheet,
+    header,
+    key,
+    callbackUrl,
+    then,
+    unknownColumns,
+    maxErrors,
+    dryRun: dryRun ? ("true" as const) : ("false" as const),
+    mapping: mapping && JSON.stringify(mapping),
+    options: options && JSON.stringify(options),
+    contentType: xlsxMediaType,
+  };
+  for (;;) {
+    try {
+      return await client.createImport(body, query, { idempotencyKey: id, signal });
+    } catch (error) {
+      // Only this command uses the key: the service still processes the request of an interrupted run.
+      if (!isKeyInUse(error)) throw error;
+      await pause(signal);
+    }
+  }
+}
+
+function isKeyInUse(error: unknown): boolean {
+  return (
+    error instanceof TorilError && error.problem.type === "urn:toril:problem:idempotency-key-in-use"
   );
 }
 
