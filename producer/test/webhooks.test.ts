@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { createKeyRing } from "@toril/contract/engine/secrets/key-ring";
+import { createClient, type Sent, type WebhookDefinition } from "@toril/client";
 import { openSigningSecret } from "@toril/contract/engine/webhooks/sealed-secret";
 import { _bearer, _issue } from "./_keys.ts";
 import {
@@ -32,7 +33,10 @@ afterEach(async () => {
   await stores.sql`truncate webhooks, webhook_deliveries, idempotency_keys`;
 });
 
-const definition = { url: "https://example.org/hook", events: ["job.completed", "import.done"] };
+const definition: Sent<WebhookDefinition> = {
+  url: "https://example.org/hook",
+  events: ["job.completed", "import.done"],
+};
 
 function _send(
   method: string,
@@ -80,6 +84,9 @@ test("PUT creates a webhook, shows its secret once and stores it sealed; a repla
   expect(replaced.body).toMatchObject({ types: ["echo"], version: 2 });
   expect(replaced.body.secret).toBeUndefined();
   _expectProblem(await _put("orders", definition, { "If-Match": etag }), "precondition-failed");
+  const client = createClient({ baseUrl: producer.url.href, apiKey: admin });
+  const outdated = client.putWebhook("orders", definition, { ifVersion: 1 });
+  await expect(outdated).rejects.toThrow("Precondition failed");
   const [after] = await stores.sql`select secret from webhooks`;
   expect(after!["secret"]).toBe(row!["secret"]);
 

@@ -89,7 +89,7 @@ export function createAdminCalls({ call, followAt }: Transport) {
         query,
       }),
 
-    /** Returns whom the service takes the caller for, with the scopes of the key. */
+    /** Returns the principal of the client, with its scopes and restrictions. */
     getPrincipal: (options: CallOptions = {}) => call<Principal>("/v1/whoami", options),
 
     /** Returns the activity of the last 30 minutes, the queues, and the memory of Redis. */
@@ -111,7 +111,7 @@ export function createAdminCalls({ call, followAt }: Transport) {
     getKey: (id: string, options: CallOptions = {}) =>
       call<ApiKey>(`/v1/keys/${encodeURIComponent(id)}`, options),
 
-    /** Returns how much of its quotas an API key uses. */
+    /** Returns the quota use of an API key. */
     getKeyUse: (id: string, options: CallOptions = {}) =>
       call<QuotaUse>(`/v1/keys/${encodeURIComponent(id)}/use`, options),
 

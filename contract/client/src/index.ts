@@ -130,7 +130,7 @@ export type { RetryOptions } from "./retry.ts";
 export type { PreviewQuery } from "./schedules.ts";
 export type { ListAuditQuery } from "./admin.ts";
 export type { ListDeliveriesQuery } from "./webhooks.ts";
-export type { Body, CallOptions, PageQuery, WriteOptions } from "./transport.ts";
+export type { Body, CallOptions, PageQuery, PutOptions, WriteOptions } from "./transport.ts";
 
 export interface ClientOptions extends ConnectionOptions {
   /** Sends the jobs of `enqueue` that come at about the same time as one bulk request; `false` by default. */

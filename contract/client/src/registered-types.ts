@@ -12,13 +12,13 @@ import {
   type PageQuery,
   postEmpty,
   postJson,
+  putJson,
+  type PutOptions,
   type Transport,
   type WriteOptions,
 } from "./transport.ts";
 
-export interface PutJobTypeOptions extends CallOptions {
-  /** Changes the type only if it still has that version. */
-  ifVersion?: number;
+export interface PutJobTypeOptions extends PutOptions {
   /** Changes the type although pending or scheduled jobs break. */
   force?: boolean;
 }
@@ -30,17 +30,12 @@ export function createRegisteredTypeCalls({ call }: Transport) {
     putJobType: (
       type: string,
       registration: Sent<JobTypeRegistration>,
-      { ifVersion, force = false, ...options }: PutJobTypeOptions = {},
-    ) => {
-      const { headers, ...request } = postJson(registration, options);
-      const condition = ifVersion === undefined ? {} : { "If-Match": `"${ifVersion}"` };
-      return call<JobTypeDescription>(typePath(type), {
-        ...request,
-        method: "PUT",
+      { force = false, ...options }: PutJobTypeOptions = {},
+    ) =>
+      call<JobTypeDescription>(typePath(type), {
+        ...putJson(registration, options),
         query: { force: String(force) },
-        headers: { ...headers, ...condition },
-      });
-    },
+      }),
 
     /** Lists the types of the tenant and those that are defined in code, ordered by name. */
     listJobTypes: (query: PageQuery = {}, options: CallOptions = {}) =>

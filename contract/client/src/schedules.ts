@@ -12,6 +12,8 @@ import {
   type PageQuery,
   postEmpty,
   postJson,
+  putJson,
+  type PutOptions,
   type Transport,
   type WriteOptions,
 } from "./transport.ts";
@@ -28,20 +30,12 @@ type Scheduling<Definition, Job> = Omit<Definition, "job"> & Job;
 
 export function createScheduleCalls<Types extends JobTypes>({ call }: Transport) {
   return {
-    /** Creates a schedule or replaces its definition; with `ifVersion` only if the schedule still has that version. */
+    /** Creates a schedule or replaces its definition. */
     putSchedule: (
       name: string,
       definition: Scheduling<Sent<ScheduleDefinition>, { job: JobTemplate<Types> }>,
-      { ifVersion, ...options }: CallOptions & { ifVersion?: number } = {},
-    ) => {
-      const { headers, ...request } = postJson(definition, options);
-      const condition = ifVersion === undefined ? {} : { "If-Match": `"${ifVersion}"` };
-      return call<Schedule>(schedulePath(name), {
-        ...request,
-        method: "PUT",
-        headers: { ...headers, ...condition },
-      });
-    },
+      options: PutOptions = {},
+    ) => call<Schedule>(schedulePath(name), putJson(definition, options)),
 
     /** Lists schedules, ordered by name. */
     listSchedules: (query: PageQuery = {}, options: CallOptions = {}) =>

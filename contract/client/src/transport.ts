@@ -36,6 +36,11 @@ export interface WriteOptions extends CallOptions {
   idempotencyKey?: string | undefined;
 }
 
+export interface PutOptions extends CallOptions {
+  /** Changes the resource only if it still has this version. */
+  ifVersion?: number;
+}
+
 export interface PageQuery {
   cursor?: string | undefined;
   /** 1 to 500; 50 by default. */
@@ -195,4 +200,10 @@ export function post(body: Body, contentType: string, options: WriteOptions): Ca
 
 export function postJson(body: unknown, options: WriteOptions): Call {
   return post(JSON.stringify(body), "application/json", options);
+}
+
+export function putJson(body: unknown, { ifVersion, ...options }: PutOptions): Call {
+  const { headers, ...call } = postJson(body, options);
+  const condition = ifVersion === undefined ? {} : { "If-Match": `"${ifVersion}"` };
+  return { ...call, method: "PUT", headers: { ...headers, ...condition } };
 }

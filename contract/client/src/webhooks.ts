@@ -15,6 +15,8 @@ import {
   type PageQuery,
   postEmpty,
   postJson,
+  putJson,
+  type PutOptions,
   type Transport,
   type WriteOptions,
 } from "./transport.ts";
@@ -28,11 +30,8 @@ export function createWebhookCalls({ call }: Transport) {
   const toPath = (name: string) => `/v1/webhooks/${encodeURIComponent(name)}`;
   return {
     /** Creates a webhook, whose secret is only returned by this call, or replaces its definition. */
-    putWebhook: (name: string, definition: Sent<WebhookDefinition>, options: CallOptions = {}) =>
-      call<Webhook | IssuedWebhook>(toPath(name), {
-        ...postJson(definition, options),
-        method: "PUT",
-      }),
+    putWebhook: (name: string, definition: Sent<WebhookDefinition>, options: PutOptions = {}) =>
+      call<Webhook | IssuedWebhook>(toPath(name), putJson(definition, options)),
 
     listWebhooks: (query: PageQuery = {}, options: CallOptions = {}) =>
       call<WebhookPage>("/v1/webhooks", { ...options, query: { ...query } }),

@@ -1,6 +1,6 @@
 import type { JobColumns } from "@toril/contract/engine/postgres/tables";
 import type { ISql } from "postgres";
-import type { Restrictions } from "@toril/contract/engine/jobs/change/select";
+import { type Restrictions, whereRestricted } from "@toril/contract/engine/jobs/change/select";
 import { parseHistory } from "@toril/contract/engine/jobs/change/retry";
 import type {
   DeadLetter,
@@ -104,7 +104,7 @@ export function createDeadLetters(
       reads.run(tenant, async (sql) => {
         const rows = await sql<Pick<JobColumns, "id">[]>`
           select id from jobs
-          where id = any(${[...ids]}::uuid[]) and tenant = ${tenant} and status = 'dead' ${toCondition(sql, restrictions)}`;
+          where id = any(${[...ids]}::uuid[]) and tenant = ${tenant} and status = 'dead' ${whereRestricted(sql, restrictions)}`;
         return new Set(rows.map(({ id }) => id));
       }),
   };
@@ -162,12 +162,6 @@ async function countGroups(
     count: Math.min(row.count, limit),
     isExact: row.count <= limit,
   }));
-}
-
-function toCondition(sql: ISql, { queues, types }: Restrictions) {
-  return sql`
-    ${queues ? sql`and queue = any(${[...queues]}::text[])` : sql``}
-    ${types ? sql`and type = any(${[...types]}::text[])` : sql``}`;
 }
 
 export function toDeadLetter(row: DeadLetterRow): DeadLetter {

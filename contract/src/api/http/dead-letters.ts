@@ -7,13 +7,13 @@ import {
   InspectedDeadLetter,
   Redriven,
 } from "../jobs/dead-letter.ts";
-import { Job } from "../jobs/job.ts";
 import { limits } from "../limits.ts";
 import { Operation, OperationPreview } from "../operation.ts";
 import type { JobTypeRegistry } from "../registry.ts";
 import { json, locationBelow, optional } from "./define/headers.ts";
 import { idParameter } from "./define/parameters.ts";
 import { bodyProblems, defineRoute } from "./define/route.ts";
+import { retriedResponse } from "./jobs/job.ts";
 
 const tags: [string] = ["Dead letters"];
 const params = idParameter("dead letter");
@@ -125,13 +125,7 @@ export const redriveDeadLetter = defineRoute({
   method: "post",
   path: "/v1/dead-letters/{id}/redrive",
   request: { params },
-  responses: {
-    202: {
-      description: "The job is pending; if Redis is unavailable, the job will be dispatched later",
-      content: json(Job),
-      headers: locationBelow("/v1/jobs"),
-    },
-  },
+  responses: retriedResponse,
   problems: [
     "invalid-parameter",
     "forbidden-resource",

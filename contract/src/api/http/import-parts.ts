@@ -7,6 +7,7 @@ import { json } from "./define/headers.ts";
 import { contentEncoding, idParameter } from "./define/parameters.ts";
 import { defineRoute } from "./define/route.ts";
 import { rowFiles } from "./create-import.ts";
+import { importProblems } from "./imports.ts";
 
 const tags: [string] = ["Imports"];
 const params = idParameter("import");
@@ -86,13 +87,7 @@ export const listImportParts = defineRoute({
   path: "/v1/imports/{id}/parts",
   request: { params, query: z.strictObject(pageQuery) },
   responses: { 200: { description: "One page of parts", content: json(ImportPartPage) } },
-  problems: [
-    "invalid-parameter",
-    "forbidden-resource",
-    "import-not-found",
-    "import-gone",
-    "at-capacity",
-  ],
+  problems: importProblems,
 });
 
 export const completeImport = defineRoute({

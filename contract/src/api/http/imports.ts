@@ -10,6 +10,15 @@ import { defineRoute } from "./define/route.ts";
 const tags: [string] = ["Imports"];
 const file = { schema: { type: "string" as const } };
 
+/** Problems of each operation that reads an import. */
+export const importProblems = [
+  "invalid-parameter",
+  "forbidden-resource",
+  "import-not-found",
+  "import-gone",
+  "at-capacity",
+] as const;
+
 export const listImports = defineRoute({
   operationId: "listImports",
   summary: "List imports",
@@ -42,13 +51,7 @@ export const getImport = defineRoute({
   responses: {
     200: { description: "The import", content: json(Import) },
   },
-  problems: [
-    "invalid-parameter",
-    "forbidden-resource",
-    "import-not-found",
-    "import-gone",
-    "at-capacity",
-  ],
+  problems: importProblems,
 });
 
 export const cancelImport = defineRoute({
@@ -113,11 +116,5 @@ export const listImportErrors = defineRoute({
       },
     },
   },
-  problems: [
-    "invalid-parameter",
-    "forbidden-resource",
-    "import-not-found",
-    "import-gone",
-    "at-capacity",
-  ],
+  problems: importProblems,
 });

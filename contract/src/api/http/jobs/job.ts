@@ -7,6 +7,15 @@ import { bodyProblems, defineRoute } from "../define/route.ts";
 
 const tags: [string] = ["Jobs"];
 
+/** The response to a retry, also of a dead letter. */
+export const retriedResponse = {
+  202: {
+    description: "The job is pending; if Redis is unavailable, the job will be dispatched later",
+    content: json(Job),
+    headers: locationBelow("/v1/jobs"),
+  },
+};
+
 export const getJob = defineRoute({
   operationId: "getJob",
   summary: "Get a job",
@@ -136,13 +145,7 @@ export const retryJob = defineRoute({
   path: "/v1/jobs/{id}/retry",
   conditional: true,
   request: { params: idParameter("job") },
-  responses: {
-    202: {
-      description: "The job is pending; if Redis is unavailable, the job will be dispatched later",
-      content: json(Job),
-      headers: locationBelow("/v1/jobs"),
-    },
-  },
+  responses: retriedResponse,
   problems: [
     "invalid-parameter",
     "forbidden-resource",

@@ -20,6 +20,13 @@ export interface Restrictions {
   types?: readonly string[] | null | undefined;
 }
 
+/** Returns the condition of a statement for jobs that the restrictions permit; begins with `and`. */
+export function whereRestricted(sql: ISql, { queues, types }: Restrictions) {
+  return sql`
+    ${queues ? sql`and queue = any(${[...queues]}::text[])` : sql``}
+    ${types ? sql`and type = any(${[...types]}::text[])` : sql``}`;
+}
+
 export interface SelectedPage {
   ids: string[];
   /** The last job that was examined. */
@@ -64,8 +71,7 @@ export async function selectJobs(
         ${reason ? sql`and reason = ${reason}` : sql``}
         ${filter.createdAfter ? sql`and created_at >= ${new Date(filter.createdAfter)}` : sql``}
         ${filter.createdBefore ? sql`and created_at < ${new Date(filter.createdBefore)}` : sql``}
-        ${restrictions.queues ? sql`and queue = any(${[...restrictions.queues]}::text[])` : sql``}
-        ${restrictions.types ? sql`and type = any(${[...restrictions.types]}::text[])` : sql``}
+        ${whereRestricted(sql, restrictions)}
       order by id limit ${size}
     )
     select coalesce((select jsonb_agg(id order by id) from matching), '[]') as ids,
