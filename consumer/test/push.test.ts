@@ -16,6 +16,7 @@ import {
 } from "@toril/contract/engine/push/endpoint-ledger";
 import { createKeyRing } from "@toril/contract/engine/secrets/key-ring";
 import { createSigningSecret } from "@toril/contract/engine/webhooks/signature";
+import type { ServerResponse } from "node:http";
 import type { ISql } from "postgres";
 import { Webhook } from "standardwebhooks";
 import { _startReceiver } from "./_receiver.ts";
@@ -242,6 +243,27 @@ test("Retry-After pauses the endpoint and uses no attempt", async () => {
   // The job itself is delayed, as the response asked for; another one is sent at once.
   expect(await world.waitForEnd(await enqueue())).toMatchObject({ status: "completed" });
   expect(await world.getRow(id)).toMatchObject({ status: "pending" });
+});
+
+test("a request that succeeds after another one was answered with Retry-After does not end the pause", async () => {
+  const { enqueue, requests, getEndpoint } = await _register({ attempts: 2 });
+  receiver.answerWith((_, response) => response.writeHead(500).end());
+  await world.waitForEnd(await enqueue());
+  const responses: ServerResponse[] = [];
+  receiver.answerWith((_, response) => void responses.push(response));
+  const ids = await Promise.all([enqueue(), enqueue()]);
+  await _until(() => responses.length === 2);
+  responses[0]!.writeHead(429, { "retry-after": "3600" }).end();
+  await _until(async () => (await getEndpoint()).pauseReason === "retry-after");
+  responses[1]!.end();
+  const paused = await _until(async () => {
+    const endpoint = await getEndpoint();
+    return endpoint.consecutiveFailures === 0 && endpoint;
+  });
+  expect(paused).toMatchObject({ pauseReason: "retry-after", pausedUntil: expect.any(String) });
+  expect(requests()).toHaveLength(4);
+  const rows = await Promise.all(ids.map(world.getRow));
+  expect(rows.map((row) => row!["status"])).toContain("pending");
 });
 
 test("410 disables the endpoint; its jobs wait until it is reset", async () => {

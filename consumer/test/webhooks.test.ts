@@ -507,6 +507,24 @@ test("Retry-After pauses the whole webhook", async () => {
   expect(row["paused_until"].getTime()).toBeGreaterThan(Date.now() + 3_000_000);
 });
 
+test("a request that succeeds after another one was answered with Retry-After does not end the pause", async () => {
+  const { id } = await _create("pausing");
+  const [first, second] = [
+    Promise.withResolvers<ServerResponse>(),
+    Promise.withResolvers<ServerResponse>(),
+  ];
+  receiver.answerWith((_, response) =>
+    (receiver.on("/pausing").length === 1 ? first : second).resolve(response),
+  );
+  await _settle(await _insert(2));
+  const [one, other] = await Promise.all([first.promise, second.promise]);
+  one.writeHead(429, { "retry-after": "3600" }).end();
+  await _until(async () => (await _find(id))["paused_until"] !== null);
+  other.end("ok");
+  await _until(async () => (await _deliveries(id)).some((row) => row["delivered_at"] !== null));
+  expect(await _find(id)).toMatchObject({ failing_since: null, paused_until: expect.any(Date) });
+});
+
 test("an endpoint that hangs holds one slot, and others are served", async () => {
   const hanging = await _create("hanging");
   const healthy = await _create("healthy");

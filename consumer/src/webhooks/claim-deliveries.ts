@@ -49,19 +49,71 @@ export type ClaimedDelivery = Pick<
     /** JSON text. */
     body: string;
     ageMs: number;
+    /** Since when each attempt for the webhook has failed; 0 if the last one succeeded. */
+    failingForMs: number;
   };
 
+/** The result of one attempt. */
+export interface AttemptReport {
+  delivery: Pick<ClaimedDelivery, "id" | "attempts" | "webhookId">;
+  isDelivered: boolean;
+  /** Delay before the next attempt; null for the last. */
+  retryMs: number | null;
+  latencyMs: number;
+  responseStatus: number | null;
+  responseBody: string | null;
+  error: string | null;
+  /** The endpoint asked for a pause. */
+  pauseMs: number | null;
+}
+
+export interface DeliveryExchange {
+  reports: readonly AttemptReport[];
+  requests: readonly ClaimRequest[];
+  leaseMs: number;
+}
+
 /**
- * Claims due deliveries, oldest first. Until `leaseMs` is over no other process claims them; if this process dies,
- * another one repeats the attempt under the same id.
+ * Records the results of attempts and claims due deliveries, oldest first, in one statement. A result is ignored if
+ * another process has claimed its delivery since. Until `leaseMs` is over no other process claims the deliveries; if this
+ * process dies, another one repeats the attempts under the same ids.
  */
-export function claimDeliveries(
+export function exchangeDeliveries(
   sql: ISql,
-  requests: readonly ClaimRequest[],
-  leaseMs: number,
+  { reports, requests, leaseMs }: DeliveryExchange,
 ): Promise<ClaimedDelivery[]> {
+  const of = <Value>(pick: (report: AttemptReport) => Value) => reports.map(pick);
+  const health = getHealth(reports);
   return sql<ClaimedDelivery[]>`
-    with claimed as (
+    with recorded as (
+      update webhook_deliveries as d set
+        next_at = now() + report.retry_ms * interval '1 ms',
+        delivered_at = case when report.is_delivered = 1 then now() end,
+        response_status = report.response_status, response_body = report.response_body,
+        latency_ms = report.latency_ms, error = report.error
+      from unnest(
+        ${of(({ delivery }) => delivery.id)}::uuid[], ${of(({ delivery }) => delivery.attempts)}::int[],
+        ${of(({ isDelivered }) => Number(isDelivered))}::int[], ${of(({ retryMs }) => retryMs)}::float8[],
+        ${of(({ latencyMs }) => Math.round(latencyMs))}::int[], ${of(({ responseStatus }) => responseStatus)}::int[],
+        ${of(({ responseBody }) => responseBody)}::text[], ${of(({ error }) => error)}::text[]
+      ) as report (id, attempts, is_delivered, retry_ms, latency_ms, response_status, response_body, error)
+      where d.id = report.id and d.attempts = report.attempts
+    ), health as (
+      update webhooks set
+        failing_since = case when health.is_healthy = 0 then coalesce(failing_since, now()) end,
+        paused_until = greatest(
+          now() + health.pause_ms * interval '1 ms',
+          case when health.is_healthy = 0 or paused_until > now() then paused_until end
+        )
+      from unnest(
+        ${health.map(({ id }) => id)}::uuid[], ${health.map(({ isHealthy }) => Number(isHealthy))}::int[],
+        ${health.map(({ pauseMs }) => pauseMs)}::float8[]
+      ) as health (id, is_healthy, pause_ms)
+      where webhooks.id = health.id and (
+        health.pause_ms is not null or (failing_since is null) <> (health.is_healthy = 1)
+        or health.is_healthy = 1 and paused_until <= now()
+      )
+    ), claimed as (
       select due.id from unnest(
         ${requests.map(({ id }) => id)}::uuid[], ${requests.map(({ count }) => count)}::int[]
       ) as requested (id, count)
@@ -78,59 +130,28 @@ export function claimDeliveries(
     returning d.id, d.webhook_id as "webhookId", d.event, d.attempts, d.payload::text as body,
       (extract(epoch from now() - d.due_since) * 1000)::float8 as "ageMs", webhooks.tenant, webhooks.name,
       webhooks.url, d.url as "callbackUrl", webhooks.secret,
-      case when webhooks.previous_until > now() then webhooks.previous_secret end as "previousSecret"`;
+      case when webhooks.previous_until > now() then webhooks.previous_secret end as "previousSecret",
+      coalesce(extract(epoch from now() - webhooks.failing_since) * 1000, 0)::float8 as "failingForMs"`;
 }
 
-/** The result of one attempt. */
-export interface AttemptReport {
-  delivery: Pick<ClaimedDelivery, "id" | "attempts" | "webhookId">;
-  isDelivered: boolean;
-  /** Delay before the next attempt; null for the last. */
-  retryMs: number | null;
-  latencyMs: number;
-  responseStatus: number | null;
-  responseBody: string | null;
-  error: string | null;
-  /** The endpoint asked for a pause. */
+interface Health {
+  id: string;
+  isHealthy: boolean;
   pauseMs: number | null;
 }
 
-/** Records the results of attempts, unless another process has claimed the delivery since. */
-export async function recordAttempts(sql: ISql, reports: readonly AttemptReport[]): Promise<void> {
-  const of = <Value>(pick: (report: AttemptReport) => Value) => reports.map(pick);
-  await sql`
-    update webhook_deliveries as d set
-      next_at = now() + report.retry_ms * interval '1 ms',
-      delivered_at = case when report.is_delivered = 1 then now() end,
-      response_status = report.response_status, response_body = report.response_body,
-      latency_ms = report.latency_ms, error = report.error
-    from unnest(
-      ${of(({ delivery }) => delivery.id)}::uuid[], ${of(({ delivery }) => delivery.attempts)}::int[],
-      ${of(({ isDelivered }) => Number(isDelivered))}::int[], ${of(({ retryMs }) => retryMs)}::float8[],
-      ${of(({ latencyMs }) => Math.round(latencyMs))}::int[], ${of(({ responseStatus }) => responseStatus)}::int[],
-      ${of(({ responseBody }) => responseBody)}::text[], ${of(({ error }) => error)}::text[]
-    ) as report (id, attempts, is_delivered, retry_ms, latency_ms, response_status, response_body, error)
-    where d.id = report.id and d.attempts = report.attempts`;
-  await recordHealth(sql, reports);
-}
-
-/** Records whether the endpoints are failing or paused. Writes only changes. */
-async function recordHealth(sql: ISql, reports: readonly AttemptReport[]) {
-  const last = new Map(reports.map((report) => [report.delivery.webhookId, report]));
-  const ids = (isDelivered: boolean) =>
-    [...last].filter(([, report]) => report.isDelivered === isDelivered).map(([id]) => id);
-  const [healthy, failing] = [ids(true), ids(false)];
-  if (healthy.length > 0) {
-    await sql`
-      update webhooks set failing_since = null, paused_until = null
-      where id = any(${healthy}::uuid[]) and (failing_since is not null or paused_until is not null)`;
+/**
+ * Whether the last attempt for each webhook succeeded, and the longest pause that its endpoint asked for: requests that
+ * were sent before the pause may succeed after it. Sorted, so that concurrent statements do not deadlock.
+ */
+function getHealth(reports: readonly AttemptReport[]): Health[] {
+  const byId = new Map<string, Health>();
+  for (const { delivery, isDelivered, pauseMs } of reports) {
+    const id = delivery.webhookId;
+    const before = byId.get(id)?.pauseMs ?? null;
+    const pause =
+      before === null || pauseMs === null ? (pauseMs ?? before) : Math.max(before, pauseMs);
+    byId.set(id, { id, isHealthy: isDelivered, pauseMs: pause });
   }
-  if (failing.length > 0) {
-    await sql`
-      update webhooks set failing_since = now() where id = any(${failing}::uuid[]) and failing_since is null`;
-  }
-  for (const [id, { pauseMs }] of last) {
-    if (pauseMs === null) continue;
-    await sql`update webhooks set paused_until = now() + ${pauseMs} * interval '1 ms' where id = ${id}`;
-  }
+  return [...byId.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1));
 }

@@ -2,18 +2,19 @@ import type { Ledger } from "@toril/contract/engine/postgres/pool";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { Log } from "../observability/log.ts";
 import type { SafePost } from "../safe-fetch/safe-post.ts";
-import { createLedgerBatcher } from "@toril/contract/engine/jobs/attempt/ledger-batcher";
 import { allotSlots } from "./allot-slots.ts";
 import {
-  claimDeliveries,
+  type ClaimRequest,
   type ClaimedDelivery,
+  type DueWebhook,
+  exchangeDeliveries,
   findDueWebhooks,
-  recordAttempts,
 } from "./claim-deliveries.ts";
 import type { WebhookSettings } from "./config.ts";
 import { disableWebhook, type DisableOptions } from "./disable-webhook.ts";
 import type { WebhookMetrics } from "./metrics.ts";
 import { sendDelivery, type SentDelivery } from "./send-delivery.ts";
+import { sleep } from "../wait.ts";
 
 export interface DeliveryDeps {
   ledger: Pick<Ledger, "run">;
@@ -34,6 +35,8 @@ export interface WebhookDeliverer extends AsyncDisposable {
 const maxActive = 200;
 const pollMs = 500;
 const errorRetryMs = 1000;
+/** How long finished attempts wait for others, so that they share a statement. */
+const flushMs = 10;
 /** After the timeout of an attempt its result is recorded. */
 const leaseMarginMs = 30_000;
 /** How long a shutdown waits for active attempts, which another process repeats otherwise. */
@@ -43,60 +46,36 @@ const closeMs = 2000;
 export function createWebhookDeliverer(deps: DeliveryDeps): WebhookDeliverer {
   const { ledger, post, secretKeys, settings, metrics, log } = deps;
   const { timeoutMs, concurrency, retryBaseMs, retryForMs, disableAfterMs } = settings;
+  const leaseMs = timeoutMs + leaseMarginMs;
   const stop = new AbortController();
   const abort = new AbortController();
   const active = new Map<string, number>();
   const sending = new Set<Promise<void>>();
+  /** Results that are not recorded yet. */
+  let unrecorded: SentDelivery[] = [];
+  /** Webhooks that may have due deliveries. */
+  let due: DueWebhook[] = [];
+  let foundAt = Number.NEGATIVE_INFINITY;
+  let isWoken = false;
   let running = Promise.resolve();
-  let isFailing = false;
+  /** Since when each statement has failed. */
+  let failingSince: number | undefined;
   let lastServed = "";
   let alarm = Promise.withResolvers<void>();
-
-  const reports = createLedgerBatcher<SentDelivery, void>({
-    maxEntries: 100,
-    flushMs: 5,
-    maxInFlight: 1,
-    async run(entries) {
-      await ledger.run((sql) => recordAttempts(sql, entries));
-      return entries.map(() => {});
-    },
-  });
+  let allSent = Promise.withResolvers<void>();
 
   async function send(delivery: ClaimedDelivery) {
-    const { tenant, name, event, attempts } = delivery;
+    const { tenant, name } = delivery;
     try {
       const retry = { baseMs: retryBaseMs, retryForMs };
       const options = { post, secretKeys, timeoutMs, retry, signal: abort.signal };
       const sent = await sendDelivery(delivery, options);
       // Another process repeats an attempt that a shutdown cut off.
-      if (abort.signal.aborted && !sent.isDelivered) return;
-      await reports.submit(sent);
-      metrics.onAttempt(toOutcome(sent), sent.latencyMs);
-      if (sent.isDelivered) return;
-      log.info(
-        {
-          tenant,
-          webhook: name,
-          event,
-          deliveryId: delivery.id,
-          attempt: attempts,
-          reason: sent.error,
-        },
-        sent.retryMs === null ? "gave up a webhook delivery" : "webhook delivery failed",
-      );
-      if (sent.isGone && delivery.callbackUrl === null) await disable(delivery, { reason: "gone" });
-      else if (disableAfterMs !== null)
-        await disable(delivery, { reason: "failing", failingForMs: disableAfterMs });
+      if (!abort.signal.aborted || sent.isDelivered) unrecorded.push(sent);
     } catch (error) {
       // The lease expires, and the attempt is repeated.
-      log.warn({ err: error, tenant, webhook: name }, "failed to record a webhook delivery");
+      log.warn({ err: error, tenant, webhook: name }, "failed to send a webhook delivery");
     }
-  }
-
-  async function disable({ webhookId, tenant, name }: ClaimedDelivery, options: DisableOptions) {
-    if (!(await ledger.run((sql) => disableWebhook(sql, webhookId, options)))) return;
-    metrics.onDisabled(options.reason);
-    log.warn({ tenant, webhook: name, reason: options.reason }, "disabled a webhook");
   }
 
   function startSending(delivery: ClaimedDelivery) {
@@ -107,46 +86,114 @@ export function createWebhookDeliverer(deps: DeliveryDeps): WebhookDeliverer {
       if (left === 0) active.delete(webhookId);
       else active.set(webhookId, left);
       sending.delete(sent);
+      if (sending.size === 0) allSent.resolve();
       alarm.resolve();
     });
     sending.add(sent);
   }
 
-  /** @returns the number of started attempts */
-  async function startDue(): Promise<number> {
-    const due = await ledger.run(findDueWebhooks);
+  async function findDue() {
+    isWoken = false;
+    foundAt = performance.now();
+    due = await ledger.run(findDueWebhooks);
     metrics.setLag(Math.max(0, ...due.map(({ lagMs }) => lagMs)));
+  }
+
+  /** Applies results that are not recorded yet to the webhooks that were read. */
+  function applyResults() {
+    const failing = new Map(unrecorded.map((sent) => [sent.delivery.webhookId, !sent.isDelivered]));
+    const stopped = new Set(
+      unrecorded
+        .filter((sent) => sent.pauseMs !== null || isDisabling(sent))
+        .map(({ delivery }) => delivery.webhookId),
+    );
+    due = due
+      .filter(({ id }) => !stopped.has(id))
+      .map((webhook) => ({ ...webhook, isFailing: failing.get(webhook.id) ?? webhook.isFailing }));
+  }
+
+  /** Records the results of finished attempts and starts attempts for due deliveries. */
+  async function exchange() {
+    if (isWoken || performance.now() - foundAt >= pollMs) await findDue();
+    applyResults();
     const requests = allotSlots(due, {
       free: maxActive - sending.size,
       perWebhook: concurrency,
       countActive: (id) => active.get(id) ?? 0,
       after: lastServed,
     });
-    if (requests.length === 0) return 0;
-    lastServed = requests.at(-1)?.id ?? "";
-    const leaseMs = timeoutMs + leaseMarginMs;
-    const claimed = await ledger.run((sql) => claimDeliveries(sql, requests, leaseMs));
-    for (const delivery of claimed) startSending(delivery);
-    return claimed.length;
+    lastServed = requests.at(-1)?.id ?? lastServed;
+    const claimed = Map.groupBy(await recordAndClaim(requests), ({ webhookId }) => webhookId);
+    const counts = new Map(requests.map(({ id, count }) => [id, count]));
+    due = due.filter(({ id }) => (claimed.get(id)?.length ?? 0) >= (counts.get(id) ?? 0));
   }
 
-  async function waitForWork(ms: number) {
-    const timer = setTimeout(() => alarm.resolve(), ms);
+  async function recordAndClaim(requests: readonly ClaimRequest[]): Promise<ClaimedDelivery[]> {
+    const reports = unrecorded;
+    if (reports.length === 0 && requests.length === 0) return [];
+    unrecorded = [];
+    let claimed: ClaimedDelivery[];
+    try {
+      claimed = await ledger.run((sql) => exchangeDeliveries(sql, { reports, requests, leaseMs }));
+    } catch (error) {
+      // After their leases the attempts are repeated.
+      const isLate = performance.now() - (failingSince ?? Number.POSITIVE_INFINITY) > leaseMs;
+      unrecorded = isLate ? [] : [...reports, ...unrecorded];
+      throw error;
+    }
+    for (const delivery of claimed) startSending(delivery);
+    for (const sent of reports) noteRecorded(sent);
+    for (const sent of reports) await disableFailing(sent);
+    return claimed;
+  }
+
+  function noteRecorded(sent: SentDelivery) {
+    metrics.onAttempt(toOutcome(sent), sent.latencyMs);
+    if (sent.isDelivered) return;
+    const { id: deliveryId, tenant, name: webhook, event, attempts: attempt } = sent.delivery;
+    log.info(
+      { tenant, webhook, event, deliveryId, attempt, reason: sent.error },
+      sent.retryMs === null ? "gave up a webhook delivery" : "webhook delivery failed",
+    );
+  }
+
+  async function disableFailing(sent: SentDelivery) {
+    const { delivery, isDelivered } = sent;
+    if (isDisabling(sent)) await disable(delivery, { reason: "gone" });
+    else if (!isDelivered && disableAfterMs !== null && delivery.failingForMs >= disableAfterMs)
+      await disable(delivery, { reason: "failing", failingForMs: disableAfterMs });
+  }
+
+  async function disable({ webhookId, tenant, name }: ClaimedDelivery, options: DisableOptions) {
+    if (!(await ledger.run((sql) => disableWebhook(sql, webhookId, options)))) return;
+    metrics.onDisabled(options.reason);
+    log.warn({ tenant, webhook: name, reason: options.reason }, "disabled a webhook");
+  }
+
+  async function waitForWork() {
+    const timer = setTimeout(() => alarm.resolve(), pollMs);
     await alarm.promise;
     clearTimeout(timer);
+    if (sending.size > 0) {
+      allSent = Promise.withResolvers();
+      const flushTimer = setTimeout(() => allSent.resolve(), flushMs);
+      await allSent.promise;
+      clearTimeout(flushTimer);
+    }
     alarm = Promise.withResolvers();
   }
 
   async function run() {
     while (!stop.signal.aborted) {
       try {
-        const started = await startDue();
-        isFailing = false;
-        if (started === 0) await waitForWork(pollMs);
+        await exchange();
+        failingSince = undefined;
+        await waitForWork();
       } catch (error) {
-        if (!isFailing) log.warn({ err: error }, "failed to read due webhook deliveries");
-        isFailing = true;
-        await waitForWork(errorRetryMs);
+        if (failingSince === undefined)
+          log.warn({ err: error }, "failed to read or record webhook deliveries");
+        failingSince ??= performance.now();
+        await sleep(errorRetryMs, stop.signal);
       }
     }
   }
@@ -155,16 +202,27 @@ export function createWebhookDeliverer(deps: DeliveryDeps): WebhookDeliverer {
     start() {
       running = run();
     },
-    wake: () => alarm.resolve(),
+    wake() {
+      isWoken = true;
+      alarm.resolve();
+    },
     async [Symbol.asyncDispose]() {
       stop.abort();
       alarm.resolve();
       await running;
       const timer = setTimeout(() => abort.abort(), closeMs / 2);
-      await Promise.allSettled(sending);
+      await Promise.all(sending);
       clearTimeout(timer);
+      await recordAndClaim([]).catch((error: unknown) =>
+        log.warn({ err: error }, "failed to record webhook deliveries"),
+      );
     },
   };
+}
+
+/** Whether the endpoint wants no more events: for a callback URL, only this one is given up. */
+function isDisabling({ isGone, delivery }: SentDelivery): boolean {
+  return isGone && delivery.callbackUrl === null;
 }
 
 function toOutcome({ isDelivered, retryMs }: SentDelivery) {

@@ -18,6 +18,7 @@ export interface SendDeps {
 }
 
 export interface SentDelivery extends AttemptReport {
+  delivery: ClaimedDelivery;
   /** The endpoint answered 410: it wants no more events. For a callback URL: not this one. */
   isGone: boolean;
 }

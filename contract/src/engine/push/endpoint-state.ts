@@ -20,10 +20,12 @@ export async function recordPushFailure(
     where tenant = ${tenant} and type = ${type}`;
 }
 
-/** Closes the circuit after a success. */
+/** Closes the circuit after a success. A pause that the endpoint has asked for in the meantime stays. */
 export async function recordPushSuccess(sql: ISql, { tenant, type }: EndpointRef): Promise<void> {
   await sql`
-    update push_endpoints set failures = 0, last_error = null, paused_until = null, pause_reason = null
+    update push_endpoints set failures = 0, last_error = null,
+      paused_until = case when pause_reason = 'retry-after' then paused_until end,
+      pause_reason = nullif(pause_reason, 'circuit-open')
     where tenant = ${tenant} and type = ${type} and failures > 0`;
 }
 
@@ -34,7 +36,8 @@ export async function pausePush(
   pauseMs: number,
 ): Promise<void> {
   await sql`
-    update push_endpoints set paused_until = now() + ${pauseMs} * interval '1 ms', pause_reason = 'retry-after'
+    update push_endpoints set pause_reason = 'retry-after',
+      paused_until = greatest(paused_until, now() + ${pauseMs} * interval '1 ms')
     where tenant = ${tenant} and type = ${type}`;
 }
 
