@@ -12,7 +12,8 @@ export interface SandboxLimits {
 
 const defaultSandbox: SandboxLimits = { memoryMb: 256, timeoutMs: 300_000 };
 
-const defaultOptions: JobOptions = {
+/** Options of jobs, unless the job type or the request sets others. */
+export const defaultJobOptions: JobOptions = {
   attempts: 3,
   backoff: { type: "exponential", delay: 1000 },
 };
@@ -166,7 +167,7 @@ export function defineJob<
     ...(order === undefined ? {} : { order }),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
   };
-  const options = { ...defaultOptions, ...definedOptions };
+  const options = { ...defaultJobOptions, ...definedOptions };
   const data = named(rest.data, rest.type);
   const findSecrets = createFindSecretFields(data);
   return {
@@ -193,7 +194,7 @@ export function applyDefaults<Type extends JobType>(
 ): Type {
   return {
     ...jobType,
-    options: { ...defaultOptions, ...defaults, ...jobType.definedOptions },
+    options: { ...defaultJobOptions, ...defaults, ...jobType.definedOptions },
     ...(keyPolicy === undefined ? {} : { keyPolicy: jobType.keyPolicy ?? keyPolicy }),
     ...(expiresInMs === undefined ? {} : { expiresInMs: jobType.expiresInMs ?? expiresInMs }),
   };

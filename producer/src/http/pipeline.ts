@@ -13,8 +13,7 @@ import type { Tracing } from "../observability/tracing.ts";
 import type { Admission } from "./admission.ts";
 import type { MemoryBudget, ReadPace } from "./memory.ts";
 import { type ErrorHandler, type ProblemError, problemResponse } from "./problem.ts";
-import { type AppEnv, type ClientConnection, RequestContext } from "./request-context.ts";
-import { getPath } from "./request-context.ts";
+import { type AppEnv, type ClientConnection, getPath, RequestContext } from "./request-context.ts";
 
 export interface PipelineDeps {
   jobTypes: JobTypeRegistry;

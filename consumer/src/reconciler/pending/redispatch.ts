@@ -2,6 +2,7 @@ import { bullId } from "@toril/contract/engine/redis/names";
 import { toDispatchOptions } from "@toril/contract/engine/redis/options";
 import { maxEntriesPerCall, type DispatchEntry } from "@toril/contract/engine/redis/dispatch";
 import { JobOptions } from "@toril/contract/api/jobs/job-options";
+import { defaultJobOptions } from "@toril/contract/api/job-type";
 import { z } from "zod";
 import type { Leadership } from "../leadership.ts";
 import { type JobToDispatch, type PendingJob, readJobsToDispatch } from "./pending-jobs.ts";
@@ -20,9 +21,7 @@ export interface RedispatchDeps {
 const maxBytes = 4_000_000;
 
 /** A row that another version wrote must not block the re-dispatch of other rows. */
-const StoredOptions = z
-  .object(JobOptions.shape)
-  .catch({ attempts: 3, backoff: { type: "exponential", delay: 1000 } });
+const StoredOptions = z.object(JobOptions.shape).catch(defaultJobOptions);
 
 interface RedispatchCounts {
   redispatched: number;
