@@ -278,6 +278,32 @@ test("410 disables the endpoint; its jobs wait until it is reset", async () => {
   expect(await world.waitForEnd(id)).toMatchObject({ status: "completed", attempts: 1 });
 });
 
+test("a response of a URL that was replaced meanwhile does not change the state of the endpoint", async () => {
+  const { type, change, enqueue, getEndpoint } = await _register({ attempts: 1 });
+  const held: ((status: number) => void)[] = [];
+  receiver.answerWith((_, response) => {
+    if (held.length === 3) response.end();
+    else held.push((status) => response.writeHead(status, { "retry-after": "3600" }).end());
+  });
+  const ids = await Promise.all([enqueue(), enqueue(), enqueue()]);
+  await _until(() => held.length === 3);
+  await change({ push: { url: `${receiver.base}/moved-${type}` } });
+  held.forEach((answer, index) => answer([410, 500, 429][index]!));
+  // The job after 410 is sent to the new URL, that after 500 is dead, and that after 429 is delayed.
+  const queue = world.queue(type);
+  await _until(async () => {
+    const rows = await Promise.all(ids.map((id) => world.getRow(id)));
+    const statuses = rows.map((row) => row!["status"] as string).toSorted();
+    return statuses.join() === "completed,dead,pending" && (await queue.getDelayedCount()) === 1;
+  });
+  await queue.close();
+  expect(await getEndpoint()).toMatchObject({
+    enabled: true,
+    pausedUntil: null,
+    consecutiveFailures: 0,
+  });
+});
+
 test("the circuit opens after consecutive failures, and a success closes it", async () => {
   const { enqueue, requests, getEndpoint, ref } = await _register({ attempts: 100 });
   let isBroken = true;

@@ -496,6 +496,36 @@ test("410 disables a webhook, and so do days without success; both are audited",
   ]);
 });
 
+test("an attempt that began before a change neither disables nor pauses the webhook", async () => {
+  const { id } = await _create("moved");
+  let answer: ((status: number) => void) | undefined;
+  receiver.answerWith(({ path }, response) => {
+    if (path === "/new/moved") response.end();
+    else answer = (status) => response.writeHead(status, { "retry-after": "3600" }).end();
+  });
+  for (const status of [410, 503]) {
+    await _settle(await _insert(1));
+    const reply = await _until(() => answer);
+    answer = undefined;
+    await _create("moved", {}, `${receiver.base}/new`);
+    reply(status);
+    await _until(async () => (await _deliveries(id)).at(-1)!["response_status"] === status);
+    await _settle(await _insert(1));
+    await _until(() => receiver.on("/new/moved").length > 0);
+    expect(await _find(id)).toMatchObject({ is_enabled: true, paused_until: null });
+    await _create("moved");
+  }
+});
+
+test("a new URL begins without the failures and the pause of the old one", async () => {
+  const { id } = await _create("new-url");
+  await world.sql`update webhooks set failing_since = now(), paused_until = now() where id = ${id}`;
+  await _create("new-url", { events: ["job.dead"] });
+  expect((await _find(id))["paused_until"]).not.toBeNull();
+  await _create("new-url", {}, `${receiver.base}/new`);
+  expect(await _find(id)).toMatchObject({ failing_since: null, paused_until: null });
+});
+
 test("Retry-After pauses the whole webhook", async () => {
   const { id } = await _create("busy");
   receiver.answerWith((_, response) => response.writeHead(503, { "retry-after": "3600" }).end());

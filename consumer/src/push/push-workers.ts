@@ -90,6 +90,7 @@ export function createPushWorkers(deps: PushWorkersDeps): PushWorkers {
     const { push: settings } = row.definition;
     if (settings === undefined) return undefined;
     const ref = { tenant, type };
+    const endpoint = { ...ref, url: settings.url };
     // The state that was read last may be older than a failure of this process.
     let hasFailed = false;
     const handler = createPushHandler({
@@ -102,16 +103,16 @@ export function createPushWorkers(deps: PushWorkersDeps): PushWorkers {
       async onSuccess() {
         if (!hasFailed && (find(ref)?.failures ?? 0) === 0) return;
         hasFailed = false;
-        await record((sql) => recordPushSuccess(sql, ref));
+        await record((sql) => recordPushSuccess(sql, endpoint));
       },
       async onFailure(error) {
         hasFailed = true;
-        await record((sql) => recordPushFailure(sql, ref, error));
+        await record((sql) => recordPushFailure(sql, endpoint, error));
       },
-      onPause: (pauseMs) => record((sql) => pausePush(sql, ref, pauseMs)),
+      onPause: (pauseMs) => record((sql) => pausePush(sql, endpoint, pauseMs)),
       onGone: () =>
         record(async (sql) => {
-          if (await disablePush(sql, ref)) log.warn(ref, "disabled a push endpoint");
+          if (await disablePush(sql, endpoint)) log.warn(ref, "disabled a push endpoint");
         }),
     });
     const workers = createQueueWorker({

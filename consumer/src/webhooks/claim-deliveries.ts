@@ -43,7 +43,7 @@ export type ClaimedDelivery = Pick<
   WebhookDeliveryColumns,
   "id" | "webhookId" | "event" | "attempts"
 > &
-  Pick<WebhookColumns, "tenant" | "name" | "url" | "secret" | "previousSecret"> & {
+  Pick<WebhookColumns, "tenant" | "name" | "url" | "version" | "secret" | "previousSecret"> & {
     /** The callback URL of the job or import; null: the URL of the webhook. */
     callbackUrl: string | null;
     /** JSON text. */
@@ -55,7 +55,7 @@ export type ClaimedDelivery = Pick<
 
 /** The result of one attempt. */
 export interface AttemptReport {
-  delivery: Pick<ClaimedDelivery, "id" | "attempts" | "webhookId">;
+  delivery: Pick<ClaimedDelivery, "id" | "attempts" | "webhookId" | "version">;
   isDelivered: boolean;
   /** Delay before the next attempt; null for the last. */
   retryMs: number | null;
@@ -75,7 +75,7 @@ export interface DeliveryExchange {
 
 /**
  * Records the results of attempts and claims due deliveries, oldest first, in one statement. A result is ignored if
- * another process has claimed its delivery since. Until `leaseMs` is over no other process claims the deliveries; if this
+ * another process has claimed its delivery since, and does not count for a webhook that has changed since. Until `leaseMs` is over no other process claims the deliveries; if this
  * process dies, another one repeats the attempts under the same ids.
  */
 export function exchangeDeliveries(
@@ -106,10 +106,10 @@ export function exchangeDeliveries(
           case when health.is_healthy = 0 or paused_until > now() then paused_until end
         )
       from unnest(
-        ${health.map(({ id }) => id)}::uuid[], ${health.map(({ isHealthy }) => Number(isHealthy))}::int[],
-        ${health.map(({ pauseMs }) => pauseMs)}::float8[]
-      ) as health (id, is_healthy, pause_ms)
-      where webhooks.id = health.id and (
+        ${health.map(({ id }) => id)}::uuid[], ${health.map(({ version }) => version)}::int[],
+        ${health.map(({ isHealthy }) => Number(isHealthy))}::int[], ${health.map(({ pauseMs }) => pauseMs)}::float8[]
+      ) as health (id, version, is_healthy, pause_ms)
+      where webhooks.id = health.id and webhooks.version = health.version and (
         health.pause_ms is not null or (failing_since is null) <> (health.is_healthy = 1)
         or health.is_healthy = 1 and paused_until <= now()
       )
@@ -129,29 +129,32 @@ export function exchangeDeliveries(
     where d.id = any(array(select id from claimed)) and webhooks.id = d.webhook_id and is_enabled
     returning d.id, d.webhook_id as "webhookId", d.event, d.attempts, d.payload::text as body,
       (extract(epoch from now() - d.due_since) * 1000)::float8 as "ageMs", webhooks.tenant, webhooks.name,
-      webhooks.url, d.url as "callbackUrl", webhooks.secret,
+      webhooks.version, webhooks.url, d.url as "callbackUrl", webhooks.secret,
       case when webhooks.previous_until > now() then webhooks.previous_secret end as "previousSecret",
       coalesce(extract(epoch from now() - webhooks.failing_since) * 1000, 0)::float8 as "failingForMs"`;
 }
 
 interface Health {
   id: string;
+  version: number;
   isHealthy: boolean;
   pauseMs: number | null;
 }
 
 /**
  * Whether the last attempt for each webhook succeeded, and the longest pause that its endpoint asked for: requests that
- * were sent before the pause may succeed after it. Sorted, so that concurrent statements do not deadlock.
+ * were sent before the pause may succeed after it. Attempts of earlier versions may be those of another URL. Sorted, so that concurrent statements do not deadlock.
  */
 function getHealth(reports: readonly AttemptReport[]): Health[] {
   const byId = new Map<string, Health>();
   for (const { delivery, isDelivered, pauseMs } of reports) {
-    const id = delivery.webhookId;
-    const before = byId.get(id)?.pauseMs ?? null;
+    const { webhookId: id, version } = delivery;
+    const known = byId.get(id);
+    if (known !== undefined && known.version > version) continue;
+    const before = known?.version === version ? known.pauseMs : null;
     const pause =
       before === null || pauseMs === null ? (pauseMs ?? before) : Math.max(before, pauseMs);
-    byId.set(id, { id, isHealthy: isDelivered, pauseMs: pause });
+    byId.set(id, { id, version, isHealthy: isDelivered, pauseMs: pause });
   }
   return [...byId.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1));
 }

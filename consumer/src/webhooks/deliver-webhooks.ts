@@ -164,8 +164,9 @@ export function createWebhookDeliverer(deps: DeliveryDeps): WebhookDeliverer {
       await disable(delivery, { reason: "failing", failingForMs: disableAfterMs });
   }
 
-  async function disable({ webhookId, tenant, name }: ClaimedDelivery, options: DisableOptions) {
-    if (!(await ledger.run((sql) => disableWebhook(sql, webhookId, options)))) return;
+  async function disable(delivery: ClaimedDelivery, options: DisableOptions) {
+    if (!(await ledger.run((sql) => disableWebhook(sql, delivery, options)))) return;
+    const { tenant, name } = delivery;
     metrics.onDisabled(options.reason);
     log.warn({ tenant, webhook: name, reason: options.reason }, "disabled a webhook");
   }

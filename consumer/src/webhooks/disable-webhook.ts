@@ -2,6 +2,7 @@ import type { Webhook } from "@toril/contract/api/webhooks/webhook";
 import { appendAudit } from "@toril/contract/engine/audit/append-audit";
 import type { WebhookColumns } from "@toril/contract/engine/postgres/tables";
 import type { Sql } from "postgres";
+import type { ClaimedDelivery } from "./claim-deliveries.ts";
 
 export interface DisableOptions {
   reason: Exclude<Webhook["disabledReason"], "requested" | null>;
@@ -10,19 +11,19 @@ export interface DisableOptions {
 }
 
 /**
- * Disables a webhook and audits the change in the same transaction.
- * @returns whether the webhook was enabled before
+ * Disables a webhook, unless it has changed since the given version, and audits the change in the same transaction.
+ * @returns whether this call disabled the webhook
  */
 export function disableWebhook(
   sql: Sql,
-  webhookId: string,
+  { webhookId, version }: Pick<ClaimedDelivery, "webhookId" | "version">,
   { reason, failingForMs }: DisableOptions,
 ): Promise<boolean> {
   return sql.begin(async (tx) => {
     const [row] = await tx<Pick<WebhookColumns, "tenant" | "name">[]>`
       update webhooks set is_enabled = false, disabled_reason = ${reason}, disabled_at = now(),
         version = version + 1, updated_at = now()
-      where id = ${webhookId} and is_enabled
+      where id = ${webhookId} and version = ${version} and is_enabled
         ${failingForMs === undefined ? tx`` : tx`and failing_since < now() - ${failingForMs} * interval '1 ms'`}
       returning tenant, name`;
     if (row === undefined) return false;

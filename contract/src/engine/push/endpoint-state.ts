@@ -1,6 +1,9 @@
 import type { ISql } from "postgres";
 import { maxFailures, type EndpointRef } from "./endpoint-ledger.ts";
 
+/** An endpoint, with the URL to which a job was sent. */
+export type SentEndpoint = EndpointRef & { url: string };
+
 /** The circuit stays open for this long, then twice as long after each further failure. */
 const firstOpenSeconds = 5;
 const maxOpenSeconds = 300;
@@ -8,7 +11,7 @@ const maxOpenSeconds = 300;
 /** Records a failed attempt. Opens the circuit after `maxFailures` consecutive ones. */
 export async function recordPushFailure(
   sql: ISql,
-  { tenant, type }: EndpointRef,
+  endpoint: SentEndpoint,
   error: string,
 ): Promise<void> {
   await sql`
@@ -17,37 +20,41 @@ export async function recordPushFailure(
         ${maxOpenSeconds}::int, ${firstOpenSeconds}::int * 2 ^ least(failures + 1 - ${maxFailures}::int, 10)) * interval '1 s')
         else paused_until end,
       pause_reason = case when failures + 1 >= ${maxFailures}::int then 'circuit-open' else pause_reason end
-    where tenant = ${tenant} and type = ${type}`;
+    where ${isCurrent(sql, endpoint)}`;
 }
 
 /** Closes the circuit after a success. A pause that the endpoint has asked for in the meantime stays. */
-export async function recordPushSuccess(sql: ISql, { tenant, type }: EndpointRef): Promise<void> {
+export async function recordPushSuccess(sql: ISql, endpoint: SentEndpoint): Promise<void> {
   await sql`
     update push_endpoints set failures = 0, last_error = null,
       paused_until = case when pause_reason = 'retry-after' then paused_until end,
       pause_reason = nullif(pause_reason, 'circuit-open')
-    where tenant = ${tenant} and type = ${type} and failures > 0`;
+    where ${isCurrent(sql, endpoint)} and failures > 0`;
 }
 
 /** Pauses the endpoint, which sent Retry-After. */
-export async function pausePush(
-  sql: ISql,
-  { tenant, type }: EndpointRef,
-  pauseMs: number,
-): Promise<void> {
+export async function pausePush(sql: ISql, endpoint: SentEndpoint, pauseMs: number): Promise<void> {
   await sql`
     update push_endpoints set pause_reason = 'retry-after',
       paused_until = greatest(paused_until, now() + ${pauseMs} * interval '1 ms')
-    where tenant = ${tenant} and type = ${type}`;
+    where ${isCurrent(sql, endpoint)}`;
 }
 
 /**
  * Disables the endpoint, which answered 410.
  * @returns whether it was enabled before
  */
-export async function disablePush(sql: ISql, { tenant, type }: EndpointRef): Promise<boolean> {
+export async function disablePush(sql: ISql, endpoint: SentEndpoint): Promise<boolean> {
   const { count } = await sql`
     update push_endpoints set is_enabled = false, disabled_at = now()
-    where tenant = ${tenant} and type = ${type} and is_enabled`;
+    where ${isCurrent(sql, endpoint)} and is_enabled`;
   return count > 0;
+}
+
+/** Whether the type still has the URL that responded: another URL may have replaced it meanwhile. */
+function isCurrent(sql: ISql, { tenant, type, url }: SentEndpoint) {
+  return sql`
+    tenant = ${tenant} and type = ${type} and exists (
+      select from job_types
+      where job_types.tenant = ${tenant} and job_types.type = ${type} and definition -> 'push' ->> 'url' = ${url})`;
 }

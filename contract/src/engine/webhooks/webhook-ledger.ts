@@ -28,7 +28,7 @@ export interface SavedWebhook {
   row: WebhookRow;
 }
 
-/** Creates a webhook or replaces its definition; secret and state stay. */
+/** Creates a webhook or replaces its definition; the secret and `isEnabled` stay, and a new URL ends a pause. */
 export async function saveWebhook(
   sql: Sql,
   ref: WebhookRef,
@@ -41,7 +41,9 @@ export async function saveWebhook(
       if (existing !== undefined) {
         const [replaced] = await tx<WebhookRow[]>`
           update webhooks set url = ${url}, events = ${events}::text[], types = ${types}::text[],
-            queues = ${queues}::text[], labels = ${labels}::text[], version = version + 1, updated_at = now()
+            queues = ${queues}::text[], labels = ${labels}::text[], version = version + 1, updated_at = now(),
+            failing_since = case when url = ${url} then failing_since end,
+            paused_until = case when url = ${url} then paused_until end
           where ${isWebhook(tx, ref)} returning ${webhookColumns(tx)}`;
         return replaced;
       }
