@@ -69,6 +69,14 @@ test("a job is enqueued from standard input, waited for and printed", async () =
   expect(output).toMatch(/^1 +completed /m);
 });
 
+test("a job that does not end while it is waited for is printed, with exit code 1", async () => {
+  const data = JSON.stringify({ message: "m" });
+  const command = "enqueue echo --delay 1h --wait 1s --json --data".split(" ");
+  const { code, errors, json } = await toril([...command, data]);
+  expect([code, errors]).toEqual([1, expect.stringContaining("was not finished within 1000 ms")]);
+  expect(json).toMatchObject({ status: "pending", data: { message: "m" } });
+});
+
 test("a job that ends dead is exit code 1; then it is a dead letter, and is redriven", async () => {
   const data = JSON.stringify({ message: "m", failures: 1 });
   const dead = await toril([

@@ -1,4 +1,9 @@
-import { type AcceptedJob, JobNotCompletedError, type JobOptions } from "@toril/client";
+import {
+  type AcceptedJob,
+  JobNotCompletedError,
+  ResultTimeoutError,
+  type JobOptions,
+} from "@toril/client";
 import {
   type Command,
   type CommandContext,
@@ -62,7 +67,7 @@ export const enqueue: Command = {
   },
 };
 
-/** Waits until a job that was enqueued has ended, and prints it. Returns the exit code. */
+/** Waits until a job that was enqueued has ended, or for `timeoutMs`, and prints it. Returns the exit code. */
 export async function printEnded(
   parsed: ParsedArguments,
   context: CommandContext,
@@ -75,8 +80,9 @@ export async function printEnded(
   const isCompleted = await client.waitForResult(id, { timeoutMs, signal }).then(
     () => true,
     (error: unknown) => {
-      if (error instanceof JobNotCompletedError) return false;
-      throw error;
+      if (error instanceof ResultTimeoutError) context.inform(error.message);
+      else if (!(error instanceof JobNotCompletedError)) throw error;
+      return false;
     },
   );
   const job = await client.getJob(id, { signal });
