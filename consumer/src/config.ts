@@ -86,7 +86,7 @@ export function createVariables(jobTypes: JobTypeRegistry) {
         .describe("interval of the check for stalled jobs, whose consumer was lost"),
       WORKER_MAX_STALLED_COUNT: wholeNumber(0, 1000)
         .default(10)
-        .describe("how often a job may lose its consumer before it is dead"),
+        .describe("maximum number of times that a job may lose its consumer"),
       RECONCILE_INTERVAL_MS: milliseconds(100)
         .default(30_000)
         .describe("interval of reconciliation passes, which compare the ledger with Redis"),

@@ -25,7 +25,7 @@ export const retentionFields = {
   RETAIN_OPERATIONS: age("30d", "retention period of finished operations"),
   RETAIN_WEBHOOK_DELIVERIES: age(
     "14d",
-    "how long the deliveries of webhooks are listed and can be replayed; pending ones are kept until they are given up",
+    "how long the deliveries of webhooks are listed and can be replayed; pending deliveries are kept",
   ),
   RETAIN_INTERVAL_MS: milliseconds(100).default(30_000).describe("interval of retention passes"),
 };

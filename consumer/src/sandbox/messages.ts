@@ -11,7 +11,7 @@ export type ToThread =
   | { kind: "answer"; seq: number; status: "ok"; value: unknown }
   | { kind: "answer"; seq: number; status: "failed"; detail: string };
 
-/** Messages from a thread, except `crashed`: the host process sends `crashed` when the thread is gone. */
+/** Messages from a thread, except `crashed`: the host process sends `crashed` when the thread has ended. */
 export type FromThread =
   | { kind: "log"; level: keyof JobLog; line: unknown[] }
   | { kind: "progress"; value: number | object }

@@ -3,7 +3,7 @@ import type { rowImport } from "@toril/contract/api/job-types/row-import";
 import { createUpsert, type UpsertDeps } from "./upsert.ts";
 
 export type ImportedRow = JobData<typeof rowImport>;
-/** @param jobId the row is stored for the tenant of this job, whichever import the row names */
+/** @param jobId the row is stored for the tenant of this job, not of the import */
 export type UpsertImportedRow = (jobId: string, row: ImportedRow) => Promise<null>;
 
 interface Encoded {

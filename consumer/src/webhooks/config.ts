@@ -16,13 +16,11 @@ export const webhookFields = {
     ),
   WEBHOOK_RETRY_FOR: ageOrOff()
     .prefault("3d")
-    .describe(
-      "how long an event is retried before it is given up, like `12h` or `3d`; `off` never gives up",
-    ),
+    .describe("maximum time of retries of an event, like `12h` or `3d`; `off` retries forever"),
   WEBHOOK_DISABLE_AFTER: ageOrOff()
     .prefault("5d")
     .describe(
-      "after how long without a successful attempt a webhook is disabled; `off` never disables one",
+      "time without a successful attempt after which a webhook is disabled; `off` never disables a webhook",
     ),
 };
 

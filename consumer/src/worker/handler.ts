@@ -67,7 +67,7 @@ export interface EnqueuedChildren {
   refused: { index: number; detail: string }[];
 }
 
-/** @typeParam Context what the project's `context` adds to the context of an attempt */
+/** @typeParam Context members that the project's `context` adds to the context of an attempt */
 export type Handler<Type extends JobType = JobType, Context = unknown> = (
   data: JobData<Type>,
   context: HandlerContext & Context,

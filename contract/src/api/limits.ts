@@ -1,4 +1,4 @@
-/** Limits of requests and of what is kept per job. */
+/** Limits of requests and of the stored values of a job. */
 export const limits = {
   keyLength: 255,
   attempts: 100,

@@ -44,7 +44,7 @@ export const listDead: Command = {
         limit: limit - items.length,
         cursor: next ?? undefined,
       };
-      // The client leaves out what is undefined.
+      // The client omits undefined values.
       const page = await client.listDeadLetters(query as ListDeadLettersQuery, { signal });
       items.push(...page.items);
       next = page.next;

@@ -79,7 +79,7 @@ function parseFilter({ options }: ParsedArguments): Filter {
     createdAfter: options["created-after"],
     createdBefore: options["created-before"],
   };
-  // JSON leaves out what is undefined.
+  // JSON omits undefined values.
   return filter as Filter;
 }
 

@@ -24,7 +24,7 @@ interface Report {
 
 export const doctor: Command = {
   summary:
-    "check service, Redis and Postgres: what is wrong, and what to do; exit code 1 with findings",
+    "check service, Redis and Postgres; print faults and remedies; exit code 1 with findings",
   operands: [],
   options: connectionOptions,
   async run(parsed, context) {

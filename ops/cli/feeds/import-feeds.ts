@@ -17,7 +17,7 @@ type Scheduled =
   | { url: string; schedule: string; outcome: "refused"; problem: Problem };
 
 export const importFeeds: Command = {
-  summary: "poll the feeds of an OPML file: a schedule for each; repeated, it updates them",
+  summary: "create or update a schedule for each feed of an OPML file",
   operands: ["file"],
   options: {
     every: { value: "T", help: "interval of the polls, for example 15m (1h)" },

@@ -32,7 +32,7 @@ export async function watchImport(
       await pause(signal);
     }
   } catch {
-    // Aborted, or the service is gone: then sending the file fails with the reason.
+    // Aborted, or the service is unavailable: then sending the file fails with the reason.
   }
 }
 

@@ -49,7 +49,7 @@ export const importOptions: Options = {
   "unknown-columns": {
     value: "W",
     choices: unknownColumns,
-    help: "columns that are no fields: reject, or ignore (reject)",
+    help: "columns that match no field: reject the rows, or ignore the columns (reject)",
   },
   "max-errors": { value: "N", help: "the import fails when more rows are rejected" },
   "dry-run": { help: "validate all rows and enqueue nothing" },

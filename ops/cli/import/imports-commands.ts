@@ -29,7 +29,7 @@ export const listImports: Command = {
     let next: string | null = cursor ?? null;
     do {
       const query = { status, type, limit: limit - items.length, cursor: next ?? undefined };
-      // The client leaves out what is undefined.
+      // The client omits undefined values.
       const page = await client.listImports(query as ListImportsQuery, { signal: context.signal });
       items.push(...page.items);
       next = page.next;

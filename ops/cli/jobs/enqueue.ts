@@ -46,7 +46,7 @@ export const enqueue: Command = {
     order: { value: "ORDER", choices: orders, help: orders.join(" or ") },
     attempts: { value: "N", help: "maximum number of attempts" },
     timeout: { value: "30s", help: "maximum duration of one attempt" },
-    labels: { value: "A,B", help: "labels by which the job can be found" },
+    labels: { value: "A,B", help: "labels, for searching" },
     ...writeOptions,
   },
   async run(parsed, context) {

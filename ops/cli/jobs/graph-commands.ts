@@ -8,7 +8,7 @@ import { maxLimit, statuses } from "./read-jobs.ts";
 import { renderJob, renderJobs } from "./render-job.ts";
 
 export const createGraph: Command = {
-  summary: "enqueue a job with the jobs that it waits for; prints its id",
+  summary: "enqueue a job graph; prints the id of its root",
   operands: ["file"],
   options: writeOptions,
   async run(parsed, context) {
@@ -48,7 +48,7 @@ export const showGraph: Command = {
     // A page may be short or empty although more children exist.
     do {
       const query = { status, limit: limit - items.length, cursor: next ?? undefined };
-      // The client leaves out what is undefined.
+      // The client omits undefined values.
       const page = await client.listChildren(job.id, query as ListChildrenQuery, { signal });
       items.push(...page.items);
       next = page.next;

@@ -96,7 +96,7 @@ function parseQuery(parsed: ParsedArguments): ListJobsQuery {
     cursor: options["cursor"],
     ...parseField(options["where"]),
   };
-  // The client leaves out what is undefined.
+  // The client omits undefined values.
   return query as ListJobsQuery;
 }
 

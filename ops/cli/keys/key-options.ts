@@ -13,7 +13,7 @@ export const keyOptions: Options = {
   types: { value: "T,U", help: "restrict the key to these job types (all)" },
   rate: { value: "100", help: "enqueued jobs per second (unlimited)" },
   burst: { value: "200", help: "enqueued jobs at once (as --rate)" },
-  "max-waiting": { value: "N", help: "jobs that have not ended (unlimited)" },
+  "max-waiting": { value: "N", help: "pending jobs (unlimited)" },
   bytes: { value: "N", help: "bytes of request bodies per second (unlimited)" },
   expires: { value: "30d", help: "lifetime, like 90s, 15m, 12h or 30d (unlimited)" },
 };

@@ -14,7 +14,7 @@ export interface OpenedProject {
 
 /**
  * Builds the registry of a project and checks its handlers, which the compiler cannot do for JavaScript.
- * @throws UserError that names what is wrong
+ * @throws UserError that describes the fault
  */
 export function openProject({ config }: Project): OpenedProject {
   const { jobTypes: own, plugins = [], defaults = {} } = config;

@@ -49,7 +49,7 @@ export const putType: Command = {
   operands: ["type"],
   options: {
     from: { value: "JSON", help: "the registration: JSON, - for standard input, or @FILE" },
-    force: { help: "change the type although pending jobs or schedules break" },
+    force: { help: "allow a breaking change" },
     ...connectionOptions,
   },
   async run(parsed, context) {

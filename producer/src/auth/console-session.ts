@@ -21,7 +21,7 @@ export function isTrustedConsoleRequest(headers: Headers): boolean {
 }
 
 /**
- * Returns the Authorization header that the session of the console stands for; null without a session, or if another
+ * Returns the Authorization header that the session of the console represents; null without a session, or if another
  * site may have caused the request. Reads by links, such as `/docs`, are accepted from the same origin only.
  */
 export function getSessionAuthorization(headers: Headers, method: string): string | null {

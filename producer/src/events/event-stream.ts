@@ -24,7 +24,7 @@ export interface EventSink {
   /** Sends the frames held back, no faster than the client reads. */
   release(): Promise<void>;
   readonly isReplaying: boolean;
-  /** Resolves when the client has read everything sent, or is gone. */
+  /** Resolves when the client has read everything sent, or has disconnected. */
   drained(): Promise<void>;
   end(): void;
   /** Logs the error and ends the stream. */

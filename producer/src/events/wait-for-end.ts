@@ -9,7 +9,7 @@ import type { ConnectionLimit } from "./connection-limit.ts";
 import type { ReadJob } from "../jobs/live-jobs.ts";
 
 /**
- * Waits until the job has ended, the time is up or the client is gone. Undefined if the client did not ask to wait, or
+ * Waits until the job has ended, the time is up or the client has disconnected. Undefined if the client did not ask to wait, or
  * too many requests wait already.
  */
 export type WaitForEnd = (

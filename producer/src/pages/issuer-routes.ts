@@ -21,7 +21,7 @@ export interface IssuerRoutesDeps {
   signInAudit: SignInAudit;
 }
 
-/** Serves the sign-in at the OpenID Connect issuer, and what the sign-in page needs to know. */
+/** Serves the sign-in at the OpenID Connect issuer, and the data of the sign-in page. */
 export function createIssuerRoutes(deps: IssuerRoutesDeps): Hono<AppEnv> {
   const { issuer, penalty, signInAudit } = deps;
   const routes = new Hono<AppEnv>();

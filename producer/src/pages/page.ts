@@ -25,7 +25,7 @@ ${script && `<script nonce="${nonce}">${script}</script>\n`}</body>
   });
 }
 
-/** Builds a page with a Content-Security-Policy: connections to this origin only, plus what the directives permit. */
+/** Builds a page with a Content-Security-Policy: connections to this origin only, plus those that the directives permit. */
 export function withPolicy(
   html: string | Uint8Array<ArrayBuffer> | null,
   directives: Record<string, string>,

@@ -15,7 +15,7 @@ export const bun: Runtime = {
     listen("PORT", address, () =>
       Bun.serve({
         ...address,
-        // Imports stream files of any size; all other routes limit what they read.
+        // Imports stream files of any size; all other routes limit the size of their bodies.
         maxRequestBodySize: Number.MAX_SAFE_INTEGER,
         idleTimeout: 60,
         // Routed natively by Bun, which costs less than the framework's router and parses no URL.

@@ -14,7 +14,7 @@ import { toJobError } from "@toril/contract/engine/jobs/attempt/job-error";
 
 /** A job that is pending in the ledger and finished in Redis. */
 export interface FinishedJob extends Pick<JobColumns, "id" | "generation" | "tenant" | "type"> {
-  /** Source of the outcome when the hash is gone. */
+  /** Source of the outcome when the hash was deleted. */
   event?: FinishEvent | undefined;
 }
 

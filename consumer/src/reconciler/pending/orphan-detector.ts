@@ -16,7 +16,7 @@ type RedisJobState =
 export interface JobInspector {
   /** Returns the state of each job, in order; also searches the lists for the first `closeCount` jobs. */
   getStates(queue: string, ids: readonly string[], listedCount: number): Promise<RedisJobState[]>;
-  /** Checks each job again and deletes those that are still orphaned. Returns, per job, whether the job is gone. */
+  /** Checks each job again and deletes those that are still orphaned. Returns, per job, whether the job was deleted. */
   removeOrphaned(queue: string, ids: readonly string[]): Promise<boolean[]>;
 }
 

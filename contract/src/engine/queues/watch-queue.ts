@@ -4,7 +4,7 @@ import { queueKeys, samplesKey, workersKey } from "../redis/names.ts";
 import { createScript, type ScriptRedis } from "../redis/script.ts";
 import { parseHeartbeat, silentMs } from "./worker-heartbeat.ts";
 
-/** What a queue has received, and what is left. */
+/** Numbers of jobs that a queue has received and still has. */
 export interface QueueArrivals {
   /** Ms since 1970. */
   at: number;

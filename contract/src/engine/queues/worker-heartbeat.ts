@@ -2,7 +2,7 @@ import type { QueueWorker } from "../../api/queue.ts";
 import { workersKey } from "../redis/names.ts";
 import { createScript, type ScriptRedis } from "../redis/script.ts";
 
-/** A worker without a heartbeat for this long is considered gone. */
+/** A worker without a heartbeat for this long is considered lost. */
 export const silentMs = 15_000;
 
 type Heartbeat = Omit<QueueWorker, "id" | "seenAt">;

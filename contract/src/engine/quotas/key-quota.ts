@@ -143,7 +143,7 @@ export function createKeyQuota(quotas: Quotas, deps: KeyQuotaDeps): KeyQuota {
         const part = Math.max(1, Math.min(count - granted, Math.floor(left)));
         const refusal = await admit(part);
         if (refusal === undefined) granted += part;
-        // The refusal has refreshed what is left.
+        // The refusal has refreshed the remaining quota.
         else if (part === 1 || ++refusals === maxRefusals) return { granted, refusal };
       }
       return { granted, refusal: undefined };

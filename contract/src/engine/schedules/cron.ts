@@ -51,7 +51,7 @@ function splitFields(expression: string): string[] {
   return expression.trim().split(/\s+/);
 }
 
-/** Describes what is wrong with an expression; undefined if the expression is valid. */
+/** Describes the fault of an expression; undefined if the expression is valid. */
 export function cronFault(expression: string): string | undefined {
   const { length } = splitFields(expression);
   if (length !== 5 && length !== 6) {

@@ -11,7 +11,7 @@ export type Opened =
 export interface KeyRing {
   /**
    * Encrypts a text.
-   * @param place what the text belongs to; it cannot be opened for another place
+   * @param place the field that the text belongs to; the text cannot be decrypted for another field
    */
   seal(text: string, place: string): string;
   open(sealed: string, place: string): Opened;

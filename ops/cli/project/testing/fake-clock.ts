@@ -14,7 +14,7 @@ export async function runWithFakeClock<Result>(
     const state = { isEnded: false };
     const working = work().finally(() => (state.isEnded = true));
     while (!state.isEnded) {
-      // Lets what is ready run first.
+      // Callbacks that are ready run first.
       await nextTurn();
       if (!state.isEnded && clock.countTimers() > 0) await clock.nextAsync();
     }

@@ -39,7 +39,7 @@ export function createFollowJobs({ hub, replay, openStream }: FollowJobsDeps): F
       end: () => sink.end(),
     };
     const { sink, response } = openStream(context, {
-      // During the replay the client has not received what the hub has read, so the heartbeat carries no cursor.
+      // During the replay the client has not received what the hub has read, so the heartbeat contains no cursor.
       heartbeat: () => toHeartbeat(sink.isReplaying ? undefined : hub.getCursor(subscription)),
       onEnd: () => hub.unsubscribe(subscription),
     });

@@ -7,13 +7,13 @@ export const prometheusFields = {
     .url({ protocol: /^https?$/, error: "must be an https:// or http:// address" })
     .optional()
     .describe(
-      "Prometheus that scrapes the service, from which `/console` shows longer periods: `http://prometheus:9090`, with a path prefix and `user:password@` if it has them; it may have a private address",
+      "Prometheus that scrapes the service; `/console` reads longer periods from it: `http://prometheus:9090`. The URL may contain a path prefix and `user:password@`, and a private address",
     ),
   PROMETHEUS_TOKEN: z
     .string()
     .min(1)
     .optional()
-    .describe("bearer token for that Prometheus, instead of a user"),
+    .describe("bearer token for that Prometheus, instead of user and password"),
   PROMETHEUS_MATCHERS: z
     .string()
     .regex(

@@ -15,7 +15,7 @@ export interface RateLimitSlot {
 export interface KeyRateLimits {
   /**
    * Returns undefined for a job without a rate limit. Waits for Redis without a limit.
-   * @throws what the function `by` of the job type throws
+   * @throws the exception of the job type's function `by`
    */
   reserveSlot(
     queue: string,
