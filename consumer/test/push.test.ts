@@ -131,6 +131,19 @@ test("a response without JSON completes the job with the result null", async () 
   });
 });
 
+test.each(['{"n":9007199254740993}', '{"n":1e400}', '{"n":1,"n":2}'])(
+  "a result that cannot be stored exactly makes the job dead: %s",
+  async (result) => {
+    const { enqueue } = await _register();
+    receiver.answerWith((_, response) => response.writeHead(200, json).end(result));
+    expect(await world.waitForEnd(await enqueue())).toMatchObject({
+      status: "dead",
+      attempts: 1,
+      error: { message: expect.stringMatching(/^The result cannot be stored exactly: \/n: /) },
+    });
+  },
+);
+
 test("a result that does not match the schema of the type fails the attempt", async () => {
   const { enqueue } = await _register({
     attempts: 1,

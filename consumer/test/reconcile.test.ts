@@ -424,15 +424,24 @@ describe("a job that finished in Redis but is pending in the ledger", () => {
 
   test("is settled with plain text and with text that Postgres cannot store", async () => {
     const [plain, foul] = await _record(world, 2, { type: "of another version" });
+    const [doubled] = await _record(world, 1);
     const finished = { name: "echo", finishedOn: 1, atm: 2 };
     await world.redis.hset(`${world.keys().base}${plain}`, { ...finished, returnvalue: "done\0" });
     await world.redis.hset(`${world.keys().base}${foul}`, {
       ...finished,
       returnvalue: '"\\u0000"',
     });
+    await world.redis.hset(`${world.keys().base}${doubled}`, {
+      ...finished,
+      returnvalue: '{"message":"one","message":"two"}',
+    });
     await using reconciling = await _startReconciler(world);
 
-    expect(await reconciling.waitForPass("leading")).toMatchObject({ settled: 2 });
+    expect(await reconciling.waitForPass("leading")).toMatchObject({ settled: 3 });
+    expect(await _getRow(doubled)).toMatchObject({
+      status: "dead",
+      error: { name: "InvalidResult", message: expect.stringContaining("/message") },
+    });
     expect(await _getRow(plain)).toMatchObject({ status: "completed", result: "done\u{FFFD}" });
     expect(await _getRow(foul)).toMatchObject({ status: "dead", attempts: 2 });
   });

@@ -2,6 +2,7 @@ import { limits, workerLimits } from "@toril/contract/api/limits";
 import type { PushSettings } from "@toril/contract/api/push-endpoint";
 import type { EndpointRow } from "@toril/contract/engine/push/endpoint-ledger";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
+import { parseResultJson } from "@toril/contract/engine/jobs/attempt/parse-result";
 import { openSigningSecret } from "@toril/contract/engine/webhooks/sealed-secret";
 import { createSignatureHeaders } from "@toril/contract/engine/webhooks/signature";
 import { parseRetryAfter } from "../safe-fetch/response-times.ts";
@@ -127,9 +128,7 @@ function parseResult({ headers, body, isCut }: PostOutcome & { status: "response
   const isJson = /^application\/(?:[\w.+-]+\+)?json\b/i.test(headers["content-type"] ?? "");
   if (!isJson || body.byteLength === 0) return null;
   if (isCut) throw new NonRetryableError(`The result is larger than ${limits.dataBytes} bytes.`);
-  try {
-    return JSON.parse(new TextDecoder().decode(body));
-  } catch {
-    throw new NonRetryableError("The body of the response is not valid JSON.");
-  }
+  const parsed = parseResultJson(body);
+  if (parsed.status === "ok") return parsed.value;
+  throw new NonRetryableError(parsed.detail);
 }

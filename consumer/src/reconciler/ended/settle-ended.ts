@@ -9,7 +9,7 @@ import type { JobType } from "@toril/contract/api/job-type";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import { parseJson, toStorableText } from "@toril/contract/api/json/json";
 import type { Redis } from "ioredis";
-import { parseResult } from "@toril/contract/engine/jobs/attempt/parse-result";
+import { parseResult, parseResultJson } from "@toril/contract/engine/jobs/attempt/parse-result";
 import { toJobError } from "@toril/contract/engine/jobs/attempt/job-error";
 
 /** A job that is pending in the ledger and finished in Redis. */
@@ -173,7 +173,8 @@ function toResult(
   text: string,
 ): Pick<Ending, "status" | "result" | "error"> {
   if (jobType === undefined) return { status: "completed", result: text, error: null };
-  const parsed = parseResult(jobType, JSON.parse(text));
+  const json = parseResultJson(utf8.encode(text));
+  const parsed = json.status === "ok" ? parseResult(jobType, json.value) : json;
   if (parsed.status === "ok") return { status: "completed", result: parsed.text, error: null };
   const error = { name: invalidResult, message: parsed.detail };
   return { status: "dead", result: null, error };

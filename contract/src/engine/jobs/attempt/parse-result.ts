@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { jsonLimits, parseJson } from "../../../api/json/json.ts";
 import { parseSafely, toThrownText } from "../../../api/job-data/parse-safely.ts";
 import type { JobType } from "../../../api/job-type.ts";
 
@@ -25,6 +26,20 @@ export function parseResult(jobType: JobType | undefined, result: unknown): Pars
     const issues = [{ code: "custom" as const, path: [], message, input: undefined }];
     return { status: "invalid", detail: toDetail(message), issues };
   }
+}
+
+/** Parses the JSON text of a result. A value that cannot be stored exactly is invalid, as in a request. */
+export function parseResultJson(
+  bytes: Uint8Array,
+): { status: "ok"; value: unknown } | { status: "invalid"; detail: string } {
+  const parsed = parseJson(bytes, { ...jsonLimits, members: Infinity, values: Infinity });
+  if (parsed.status === "ok") return parsed;
+  if (parsed.status === "malformed") {
+    return { status: "invalid", detail: "The result is not valid JSON." };
+  }
+  const { pointer, detail } = parsed.error;
+  const where = pointer === "" ? "" : `${pointer}: `;
+  return { status: "invalid", detail: `The result cannot be stored exactly: ${where}${detail}` };
 }
 
 function toDetail(text: string): string {
