@@ -28,7 +28,7 @@ const refreshWhenDrawn = `
 export async function openPolledOverview(page: Page, url: string): Promise<void> {
   await page.route("**/v1/overview/events", (route) => route.fulfill({ status: 204 }));
   await page.goto(url);
-  await page.getByRole("img", { name: /Jobs per second/ }).waitFor();
+  await page.getByRole("slider", { name: "Jobs per second" }).waitFor();
 }
 
 /** Shows the polled overview again, as after its interval, so that an hour passes quickly. */

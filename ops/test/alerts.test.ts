@@ -94,7 +94,10 @@ test("Prometheus scrapes a running stack, and alerts reach the receiver of their
   await page.getByRole("button", { name: "6 hours" }).click();
   await page.waitForURL(/range=6h/);
   await page.getByText("Failures per 2 min").waitFor();
-  await page.getByRole("img", { name: /Failures.*: dead \d/ }).waitFor();
+  await page
+    .getByRole("slider", { name: "Failures", exact: false })
+    .and(page.locator("[aria-valuetext*='dead 1']"))
+    .waitFor();
   expect(await findViolations(page)).toEqual([]);
 
   for (const { url } of [producer, consumer!]) {

@@ -4,6 +4,8 @@ import { issueKey } from "@toril/contract/engine/api-keys/key-ledger";
 import type { Scope } from "@toril/contract/api/access/scope";
 import type { Page, Response } from "playwright-core";
 
+import { activitySlotMs } from "@toril/contract/engine/activity/activity-log";
+import { activityKey } from "@toril/contract/engine/redis/names";
 import { findViolations, startConsole } from "./_console.ts";
 import { startOidcProducer } from "./_oidc-producer.ts";
 import type { Stack } from "./_stack.ts";
@@ -152,7 +154,7 @@ test("the overview lists a paused queue first, and resumes it", async () => {
   await page.getByRole("button", { name: "Resume" }).click();
   await page.getByText("The queue feeds is paused").waitFor({ state: "detached" });
   expect((await stack.client.getQueue("feeds")).paused).toBe(false);
-  const charts = await page.getByRole("img", { name: /Jobs per second/ }).count();
+  const charts = await page.getByRole("slider", { name: "Jobs per second" }).count();
   expect([charts, complaints]).toEqual([1, []]);
 });
 
@@ -289,6 +291,70 @@ test("the overview follows a stream, also after the producer was restarted", asy
   await stack.client.resumeQueue("feeds");
   await page.getByText("The queue feeds is paused").waitFor({ state: "detached" });
   expect(polls.length).toBeLessThanOrEqual(1);
+});
+
+test("a hidden overview closes its stream, and shows the activity of the gap afterwards, also by keyboard", async () => {
+  await using opened = await open("", {});
+  const { page } = opened;
+  await page.clock.install();
+  const isStream = (request: { url(): string }) => request.url().endsWith("/v1/overview/events");
+  const setVisibility = (state: string) =>
+    page.evaluate(
+      `Object.defineProperty(document, "visibilityState", { configurable: true, value: "${state}" });
+       document.dispatchEvent(new Event("visibilitychange"))`,
+    );
+  await page.getByRole("slider", { name: "Failures" }).waitFor();
+  await setVisibility("hidden");
+  const ended = page.waitForEvent("requestfailed", isStream);
+  await page.clock.fastForward(31_000);
+  await ended;
+  // As if the page had been hidden for ten minutes.
+  const slot = (await stack.client.getOverview()).slots.at(-60)!;
+  const key = activityKey("bull") + Date.parse(slot.at) / activitySlotMs;
+  await stack.redisClient.hincrby(key, "dead", 7);
+  await stack.until(
+    "the service shows the gap",
+    async () =>
+      (await stack.client.getOverview()).slots.some(({ dead }) => dead === 7) || undefined,
+  );
+  // Only the stream can fill the gap.
+  await page.route("**/v1/overview", (route) => route.abort());
+  const again = page.waitForResponse(isStream);
+  await setVisibility("visible");
+  await again;
+  await page.locator("[aria-valuetext*='dead']").waitFor();
+
+  const read = (title: string) =>
+    page.evaluate<string[]>(`(async () => {
+      const chart = document.querySelector("[role=slider][aria-label^='${title}']");
+      const press = async (key) => {
+        chart.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+        await new Promise((resolve) => setTimeout(resolve));
+        return chart.getAttribute("aria-valuetext").replace(/^.*?: /, "");
+      };
+      const texts = [await press("Home")];
+      while (chart.ariaValueNow !== chart.ariaValueMax) texts.push(await press("ArrowRight"));
+      return texts;
+    })()`);
+  await stack.until("the page shows what the service has recorded", async () => {
+    const shown = [await read("Failures"), await read("Backlog")];
+    const { slots } = await stack.client.getOverview();
+    const recorded = [
+      slots.map(
+        ({ dead, retried, refused }) => `dead ${dead}, retried ${retried}, refused ${refused}`,
+      ),
+      slots.map(({ waiting, active }) => `waiting ${waiting ?? "–"}, active ${active ?? "–"}`),
+    ];
+    const isShown = recorded.every((texts, index) => {
+      // The page and the service may have begun the next slot at different times.
+      return shown[index]!.join("; ").includes(texts.slice(2, -2).join("; "));
+    });
+    return (isShown && shown[0]!.some((text) => text.startsWith("dead 7"))) || undefined;
+  });
+  const chart = page.getByRole("slider", { name: "Failures" });
+  await chart.focus();
+  await chart.press("Home");
+  expect(await chart.getAttribute("aria-valuenow")).toBe("0");
 });
 
 test("every page is accessible, complies with its policy, and fits a phone, light and dark", async () => {

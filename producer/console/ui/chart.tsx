@@ -17,8 +17,12 @@ export interface ChartProps {
 }
 
 const height = 140;
+/** Points at no value. */
+const outside = { left: -10, top: -10 };
+/** How far Page Up and Page Down move. */
+const pageSteps = 10;
 
-/** A line chart over time. Its label says the latest values, for those who cannot see it. */
+/** A line chart over time. Its values are read with the pointer, or with the arrow keys, also by a screen reader. */
 export function Chart({ title, times, series, format }: ChartProps) {
   const ref = useRef<HTMLDivElement>(null);
   const chart = useRef<UPlot | undefined>(undefined);
@@ -50,31 +54,59 @@ export function Chart({ title, times, series, format }: ChartProps) {
 
   const formatOr = (value: number | null | undefined) =>
     value === undefined || value === null ? "–" : format(value);
+  const last = times.length - 1;
   const pointedAt = pointed === null ? undefined : times[pointed];
-  const latest = series.map(({ label, values }) => {
-    const value = values.findLast((value) => value !== null);
-    return { label, text: formatOr(value) };
-  });
+
+  function point(index: number | undefined) {
+    const plot = chart.current;
+    const at = index === undefined ? undefined : times[Math.min(Math.max(index, 0), last)];
+    plot?.setCursor(at === undefined ? outside : { left: plot.valToPos(at / 1000, "x"), top: 0 });
+  }
+
+  function move(event: KeyboardEvent) {
+    const from = pointed ?? last;
+    const target = {
+      ArrowLeft: from - 1,
+      ArrowRight: from + 1,
+      PageUp: from + pageSteps,
+      PageDown: from - pageSteps,
+      Home: 0,
+      End: last,
+    }[event.key];
+    if (target === undefined) return;
+    event.preventDefault();
+    point(target);
+  }
+
+  const texts = series.map(({ values }) =>
+    formatOr(pointed === null ? values.findLast((value) => value !== null) : values[pointed]),
+  );
+  const described = series.map(({ label }, index) => `${label} ${texts[index]}`).join(", ");
+  const time = pointedAt === undefined ? "latest" : formatTick(pointedAt / 1000, true);
   return (
     <figure class="chart">
       <figcaption>
         <span class="chart-title">{title}</span>
         <span class="legend">
-          {pointedAt !== undefined && <span>{formatTick(pointedAt / 1000)}</span>}
-          {series.map(({ label, color, values }, index) => (
+          {pointedAt !== undefined && <span>{time}</span>}
+          {series.map(({ label, color }, index) => (
             <span key={label} data-color={color}>
-              {label}{" "}
-              <strong>
-                {pointedAt === undefined ? latest[index]?.text : formatOr(values[pointed ?? 0])}
-              </strong>
+              {label} <strong>{texts[index]}</strong>
             </span>
           ))}
         </span>
       </figcaption>
       <div
         ref={ref}
-        role="img"
-        aria-label={`${title}: ${latest.map(({ label, text }) => `${label} ${text}`).join(", ")}`}
+        role="slider"
+        tabIndex={0}
+        aria-label={title}
+        aria-valuemin={0}
+        aria-valuemax={Math.max(last, 0)}
+        aria-valuenow={Math.max(pointed ?? last, 0)}
+        aria-valuetext={`${time}: ${described}`}
+        onKeyDown={move}
+        onBlur={() => point(undefined)}
       />
     </figure>
   );
@@ -111,7 +143,7 @@ function toOptions(
         grid: { show: false },
         space: 60,
         size: 24,
-        values: (_plot, splits) => splits.map(formatTick),
+        values: (_plot, splits) => splits.map((seconds) => formatTick(seconds)),
       },
       {
         ...axis,
@@ -144,8 +176,9 @@ function findIsolated({ data }: UPlot, series: number): number[] {
 }
 
 /** Time of day; the day, at midnight. */
-function formatTick(seconds: number): string {
+function formatTick(seconds: number, isExact = false): string {
   const at = new Date(seconds * 1000);
+  if (isExact && at.getSeconds() !== 0) return at.toLocaleTimeString("en", { hourCycle: "h23" });
   const isMidnight = at.getHours() === 0 && at.getMinutes() === 0;
   return isMidnight
     ? at.toLocaleDateString("en", { month: "short", day: "numeric" })

@@ -1,9 +1,10 @@
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import type { Import } from "@toril/client";
 import { client, describeError } from "../../app/api.ts";
 import type { PageProps } from "../../app/page-props.ts";
 import { to } from "../../app/router.ts";
 import { useCan } from "../../app/session.tsx";
+import { useStream } from "../../app/use-stream.ts";
 import { useQuery } from "../../app/use-query.ts";
 import { Action } from "../../ui/action.tsx";
 import { Card, Empty, Loaded, PageHead } from "../../ui/layout.tsx";
@@ -24,17 +25,13 @@ export function ImportPage({ id }: PageProps) {
   const [error, setError] = useState<string>();
   const upload = useUpload(id);
   const current = live ?? query.data;
-  useEffect(() => {
-    const abort = new AbortController();
-    const { signal } = abort;
-    async function follow() {
+  useStream(id, async (signal) => {
+    try {
       for await (const { data } of client.followImport(id, { signal })) setLive(data);
-    }
-    follow().catch((failure: unknown) => {
+    } catch (failure) {
       if (!signal.aborted) setError(describeError(failure));
-    });
-    return () => abort.abort(new Error("the page was left"));
-  }, [id]);
+    }
+  });
   return (
     <>
       <PageHead

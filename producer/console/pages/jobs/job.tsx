@@ -1,8 +1,8 @@
-import { useEffect, useRef } from "preact/hooks";
 import { type JobDetail, TorilError } from "@toril/client";
 import { client } from "../../app/api.ts";
 import type { PageProps } from "../../app/page-props.ts";
 import { to } from "../../app/router.ts";
+import { useStream } from "../../app/use-stream.ts";
 import { useQuery } from "../../app/use-query.ts";
 import { Code, Json } from "../../ui/code.tsx";
 import { formatInterval } from "../../ui/durations.ts";
@@ -40,21 +40,14 @@ export function JobPage({ id }: PageProps) {
 
 /** Reloads after every event of a pending job: the stream reconnects by itself. */
 function useLiveReload(id: string, isPending: boolean, reload: () => void) {
-  const latest = useRef(reload);
-  latest.current = reload;
-  useEffect(() => {
-    if (!isPending) return undefined;
-    const abort = new AbortController();
-    const { signal } = abort;
-    async function follow() {
-      for await (const _ of client.followJob(id, { signal })) latest.current();
-      latest.current();
+  useStream(isPending ? id : undefined, async (signal) => {
+    try {
+      for await (const _ of client.followJob(id, { signal })) reload();
+      reload();
+    } catch (error) {
+      if (!signal.aborted && error instanceof TorilError) reload();
     }
-    follow().catch((error: unknown) => {
-      if (!signal.aborted && error instanceof TorilError) latest.current();
-    });
-    return () => abort.abort(new Error("the page was left"));
-  }, [id, isPending]);
+  });
 }
 
 function JobDetails({ job }: { job: JobDetail }) {

@@ -1,7 +1,8 @@
 import type { Overview } from "@toril/client";
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { client } from "../../app/api.ts";
 import { type Query, useQuery } from "../../app/use-query.ts";
+import { useStream } from "../../app/use-stream.ts";
 import { addUpdate } from "./add-update.ts";
 
 const refreshMs = 2000;
@@ -15,32 +16,27 @@ export function useOverview(): Query<Overview> {
   const polled = useQuery("overview", (signal) => client.getOverview({ signal }), {
     refreshMs: isLive ? undefined : refreshMs,
   });
-  useEffect(() => {
-    const abort = new AbortController();
-    const { signal } = abort;
+  useStream("overview", async (signal) => {
     let silence: ReturnType<typeof setTimeout> | undefined;
-    let reconnection: ReturnType<typeof setTimeout> | undefined;
-    async function follow() {
-      for await (const { event, data } of client.followOverview({ signal })) {
-        setLive((last) => (event === "snapshot" ? data : addUpdate(last, data)));
-        setIsLive(true);
-        clearTimeout(silence);
-        silence = setTimeout(() => setIsLive(false), silenceMs);
-      }
-    }
-    // The client does not repeat a first connection that fails, nor one that is refused. Polling reports the error.
-    function start() {
-      void follow().catch(() => {
-        if (!signal.aborted) reconnection = setTimeout(start, silenceMs);
-      });
-    }
-    start();
-    return () => {
+    signal.addEventListener("abort", () => {
       clearTimeout(silence);
-      clearTimeout(reconnection);
-      abort.abort(new Error("the page was left"));
-    };
-  }, []);
+      setIsLive(false);
+    });
+    // The client does not repeat a first connection that fails, nor one that is refused.
+    while (!signal.aborted) {
+      try {
+        for await (const { event, data } of client.followOverview({ signal })) {
+          setLive((last) => (event === "snapshot" ? data : addUpdate(last, data)));
+          setIsLive(true);
+          clearTimeout(silence);
+          silence = setTimeout(() => setIsLive(false), silenceMs);
+        }
+      } catch {
+        // Polling reports the error.
+      }
+      await new Promise((resolve) => setTimeout(resolve, silenceMs));
+    }
+  });
   if (live === undefined) return polled;
   const isNewer = polled.data === undefined || live.at > polled.data.at;
   return {
