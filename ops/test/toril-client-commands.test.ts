@@ -429,6 +429,13 @@ test("a sheet of an .xlsx file is imported in one request, and mapped", async ()
   expect([refused.code, refused.errors]).toEqual([2, expect.stringContaining("callbackUrl")]);
 });
 
+test("an error of the whole file is printed without a line", async () => {
+  const file = join(dir, "damaged.xlsx");
+  writeFileSync(file, "no workbook");
+  const { code, output } = await toril(["import", file, "--type", "row.import"]);
+  expect([code, output.split("\n").at(-1)]).toEqual([1, "The file is no .xlsx workbook."]);
+});
+
 test("the same command resumes an interrupted import of an .xlsx file", async () => {
   const args = ["import", workbook, "--type", "row.import", "--json"];
   // The import is not done before it is interrupted.

@@ -18,12 +18,17 @@ export function renderImport(imported: Import, style: Style): string {
   ]);
   const lines = errors.slice(0, maxErrors).map(({ line, part, problem }) => {
     const detail = problem.errors?.map((error) => `${error.pointer} ${error.detail}`).join("; ");
-    const place = part === undefined ? `line ${line}` : `part ${part}, line ${line}`;
-    return style("red", toPrintable(`${place}: ${detail ?? problem.detail ?? problem.title}`));
+    // An error of the whole file is at line 0.
+    const places = [
+      ...(part === undefined ? [] : [`part ${part}`]),
+      ...(line === 0 ? [] : [`line ${line}`]),
+    ];
+    const place = places.length === 0 ? "" : `${places.join(", ")}: `;
+    return style("red", toPrintable(`${place}${detail ?? problem.detail ?? problem.title}`));
   });
   const more = counts.rejected - lines.length;
   const rest = more > 0 ? `${more} further rows are rejected: ` : "";
-  const hint = lines.length > 0 ? [style("dim", `${rest}toril imports errors ${id}`)] : [];
+  const hint = counts.rejected > 0 ? [style("dim", `${rest}toril imports errors ${id}`)] : [];
   return [fields, ...lines, ...hint].join("\n");
 }
 
