@@ -511,6 +511,24 @@ test("types belong to a tenant and are changed with types:admin only, which is a
   }
 });
 
+test("a key that is restricted to a type cannot add the type to a queue with other types", async () => {
+  const own = await _openStores();
+  const here = await _startProducer(own);
+  try {
+    const { key } = await _issue(own, ["types:admin"], { types: ["own.type"] });
+    const admin = await _issue(own, ["types:admin"]);
+    const register = (type: string, queue: string, secret: string) =>
+      put(type, { data: {}, queue }, { at: here, headers: _bearer(secret) });
+    expect((await register("other.type", "shared", admin.key)).status).toBe(201);
+    _expectProblem(await register("own.type", "shared", key), "forbidden-resource");
+    expect((await register("own.type", "own", key)).status).toBe(201);
+    expect((await register("own.type", "own", key)).status).toBe(200);
+  } finally {
+    await here.close();
+    await own.close();
+  }
+});
+
 test("registered types survive a restart and FLUSHALL, and an unknown type is 503 without Postgres", async () => {
   const type = _name();
   await put(type, mail);

@@ -56,6 +56,17 @@ export function jobTypeRoutes(deps: JobTypeRoutesDeps): HandledRoute[] {
     }
   }
 
+  /** Refuses a queue with types that the key may not use: their workers would get jobs of the new type. */
+  async function requirePermittedQueue({ principal, jobTypes }: RequestContext, queue: string) {
+    await jobTypes.refresh();
+    const types = jobTypes.forTenant(principal.tenant).getTypes(queue);
+    if (types.every((type) => isPermitted(principal, { type, queue }))) return;
+    const detail = `The key does not permit all job types of the queue ${queue}.`;
+    throw new ProblemError("forbidden-resource", detail, [
+      { pointer: "/queue", detail: "Choose another queue." },
+    ]);
+  }
+
   function checkVersion(context: RequestContext) {
     return (existing: JobTypeRow | undefined) => {
       if (existing !== undefined) requirePermitted(context, existing);
@@ -74,6 +85,7 @@ export function jobTypeRoutes(deps: JobTypeRoutesDeps): HandledRoute[] {
       const { queue = getDefaultQueue(tenant, type), ...rest } = checked.registration;
       requireOwn(type, queue);
       requirePermitted(c.env, { type, queue });
+      await requirePermittedQueue(c.env, queue);
       const { trail } = c.env;
       let signingSecret: string | undefined;
       const saved = await ledger.run(tenant, (sql) =>
