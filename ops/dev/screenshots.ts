@@ -35,7 +35,6 @@ async function take(
   await page.goto(url);
   await page.locator("main h1").waitFor();
   await page.getByLabel("Loading").first().waitFor({ state: "detached" });
-  await page.waitForLoadState("networkidle");
   await page.screenshot({ path });
   await page.close();
   console.log(path);
