@@ -6,7 +6,7 @@ import {
   createDispatch,
   type DispatchEntry,
   dispatchScriptUrl,
-} from "@toril/contract/engine/redis/dispatch";
+} from "@toril/contract/engine/redis/scripts/dispatch";
 import { createLedger } from "@toril/contract/engine/postgres/pool";
 import { type Processor, Worker, type WorkerOptions } from "bullmq";
 import { Redis } from "ioredis";

@@ -1,7 +1,10 @@
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { bullId, bullName, jobKey, queueKeys } from "@toril/contract/engine/redis/names";
-import { type DispatchOptions, toDispatchOptions } from "@toril/contract/engine/redis/options";
-import { createDispatch, dispatchScriptUrl } from "@toril/contract/engine/redis/dispatch";
+import {
+  type DispatchOptions,
+  toDispatchOptions,
+} from "@toril/contract/engine/redis/scripts/options";
+import { createDispatch, dispatchScriptUrl } from "@toril/contract/engine/redis/scripts/dispatch";
 import { createNewJob, type NewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
 import type { JobRequest } from "@toril/contract/api/jobs/job-request";
 import type { shippedJobTypes } from "@toril/contract/api/job-types/index";

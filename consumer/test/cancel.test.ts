@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { cancelJobs } from "@toril/contract/engine/jobs/change/cancel";
 import { createRemoveFromRedis } from "@toril/contract/engine/jobs/change/remove-from-redis";
-import { createRemove, removeScriptUrl } from "@toril/contract/engine/redis/remove";
+import { createRemove, removeScriptUrl } from "@toril/contract/engine/redis/scripts/remove";
 import type { HandlerContext } from "../src/worker/handler.ts";
 import { _openWorld, _signal, _startConsumer, _until, type _World } from "./_world.ts";
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import type { DispatchOptions } from "@toril/contract/engine/redis/options";
+import type { DispatchOptions } from "@toril/contract/engine/redis/scripts/options";
 import type { JobRequest } from "@toril/contract/api/jobs/job-request";
 import type { echo as echoType } from "@toril/contract/api/job-types/echo";
 import type { Handler } from "../src/worker/handler.ts";

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { createDispatchGenerations } from "@toril/contract/engine/jobs/change/dispatch-generations";
 import { retryJobs } from "@toril/contract/engine/jobs/change/retry";
 import { jobKey } from "@toril/contract/engine/redis/names";
-import { createDispatch, dispatchScriptUrl } from "@toril/contract/engine/redis/dispatch";
-import { createRemove, removeScriptUrl } from "@toril/contract/engine/redis/remove";
+import { createDispatch, dispatchScriptUrl } from "@toril/contract/engine/redis/scripts/dispatch";
+import { createRemove, removeScriptUrl } from "@toril/contract/engine/redis/scripts/remove";
 import { finalStatuses } from "@toril/contract/api/jobs/job-states";
 import { _openWorld, _startConsumer, _until, type _World } from "./_world.ts";
 

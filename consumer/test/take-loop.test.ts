@@ -1,6 +1,10 @@
 import { afterAll, expect, test } from "bun:test";
 import { bullName, queueKeys } from "@toril/contract/engine/redis/names";
-import { createTake, takeScriptUrl, type TakeRequest } from "@toril/contract/engine/redis/take";
+import {
+  createTake,
+  takeScriptUrl,
+  type TakeRequest,
+} from "@toril/contract/engine/redis/scripts/take";
 import { FlowProducer, Queue, QueueEvents, Worker } from "bullmq";
 import { Redis } from "ioredis";
 import { testPrefix, testRedisUrl } from "../../contract/test/_stores.ts";

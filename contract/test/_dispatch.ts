@@ -5,7 +5,7 @@ import {
   createDispatch,
   type DispatchEntry,
   dispatchScriptUrl,
-} from "../src/engine/redis/dispatch.ts";
+} from "../src/engine/redis/scripts/dispatch.ts";
 
 export const _script = await Bun.file(dispatchScriptUrl).text();
 

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, expect, test } from "bun:test";
 import { queueKeys } from "../src/engine/redis/names.ts";
-import { createDispatch } from "../src/engine/redis/dispatch.ts";
-import type { ScriptRedis } from "../src/engine/redis/script.ts";
+import { createDispatch } from "../src/engine/redis/scripts/dispatch.ts";
+import type { ScriptRedis } from "../src/engine/redis/scripts/script.ts";
 import { _connect, _createSite, _dispatchEntry, _rejection, _script, _uuid } from "./_dispatch.ts";
 
 const redis = _connect();

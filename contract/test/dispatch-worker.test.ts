@@ -1,7 +1,7 @@
 import { afterAll, afterEach, expect, test } from "bun:test";
 import { type Job, type Processor, Worker } from "bullmq";
 import { bullName } from "../src/engine/redis/names.ts";
-import { isRecovered } from "../src/engine/redis/options.ts";
+import { isRecovered } from "../src/engine/redis/scripts/options.ts";
 import { _connect, _createSite, _dispatchEntry } from "./_dispatch.ts";
 
 const redis = _connect();

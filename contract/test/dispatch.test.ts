@@ -1,8 +1,8 @@
 import { afterAll, afterEach, expect, setSystemTime, test } from "bun:test";
 import type { JobsOptions, Queue } from "bullmq";
 import * as fc from "fast-check";
-import type { DispatchEntry } from "../src/engine/redis/dispatch.ts";
-import type { DispatchOptions } from "../src/engine/redis/options.ts";
+import type { DispatchEntry } from "../src/engine/redis/scripts/dispatch.ts";
+import type { DispatchOptions } from "../src/engine/redis/scripts/options.ts";
 import { _connect, _createSite, _dispatchEntry } from "./_dispatch.ts";
 
 const time = 1_700_000_000_000;

@@ -8,7 +8,7 @@ import { createRecordUndispatched } from "../src/engine/jobs/enqueue/undispatche
 import { createNewJob } from "../src/engine/jobs/enqueue/new-job.ts";
 import { arrayTypes } from "../src/engine/postgres/array-types.ts";
 import { createLedger, type Ledger } from "../src/engine/postgres/pool.ts";
-import type { Dispatch } from "../src/engine/redis/dispatch.ts";
+import type { Dispatch } from "../src/engine/redis/scripts/dispatch.ts";
 import { shippedRegistry } from "./_job-types.ts";
 import { createTestLedger, type TestLedger } from "./_stores.ts";
 

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, expect, setSystemTime, test } from "bun:test";
 import type { Job, Queue } from "bullmq";
-import type { DispatchOptions } from "../src/engine/redis/options.ts";
-import { createMove, type Movement, moveScriptUrl } from "../src/engine/redis/move.ts";
+import type { DispatchOptions } from "../src/engine/redis/scripts/options.ts";
+import { createMove, type Movement, moveScriptUrl } from "../src/engine/redis/scripts/move.ts";
 import { _connect, _createSite, _dispatchEntry } from "./_dispatch.ts";
 
 const time = 1_700_000_000_000;

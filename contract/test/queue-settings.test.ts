@@ -1,6 +1,6 @@
 import { afterAll, afterEach, expect, test } from "bun:test";
 import { queueKeys } from "../src/engine/redis/names.ts";
-import type { DispatchOptions } from "../src/engine/redis/options.ts";
+import type { DispatchOptions } from "../src/engine/redis/scripts/options.ts";
 import {
   createApplySettings,
   createAreMalformed,

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, expect, test } from "bun:test";
 import { Queue, Worker } from "bullmq";
 import { bullName, jobKey } from "../src/engine/redis/names.ts";
-import type { DispatchOptions } from "../src/engine/redis/options.ts";
+import type { DispatchOptions } from "../src/engine/redis/scripts/options.ts";
 import { readQueueSizes } from "../src/engine/queues/queue-sizes.ts";
 import { _connect, _createSite, _dispatchEntry, _rejection } from "./_dispatch.ts";
 

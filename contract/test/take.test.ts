@@ -1,14 +1,14 @@
 import { afterAll, afterEach, expect, setSystemTime, test } from "bun:test";
 import { createRedisBackend, type Queue, type WorkerOptions } from "bullmq";
 import * as fc from "fast-check";
-import type { DispatchOptions } from "../src/engine/redis/options.ts";
+import type { DispatchOptions } from "../src/engine/redis/scripts/options.ts";
 import { bullName, queueKeys } from "../src/engine/redis/names.ts";
 import {
   createTake,
   type HeldJob,
   type TakeReply,
   takeScriptUrl,
-} from "../src/engine/redis/take.ts";
+} from "../src/engine/redis/scripts/take.ts";
 import { _connect, _createSite, _dispatchEntry, _rejection } from "./_dispatch.ts";
 
 const time = 1_700_000_000_000;

@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, truncateSync } from "node:fs
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { jobKey } from "@toril/contract/engine/redis/names";
-import { createDispatch, dispatchScriptUrl } from "@toril/contract/engine/redis/dispatch";
+import { createDispatch, dispatchScriptUrl } from "@toril/contract/engine/redis/scripts/dispatch";
 import { afterAll, expect, test } from "bun:test";
 
 import { installProgram } from "../dev/stores/install-program.ts";

@@ -4,7 +4,7 @@ import type { DispatchGenerations } from "@toril/contract/engine/jobs/change/dis
 import { promoteJobs } from "@toril/contract/engine/jobs/change/promote";
 import { retryJobs } from "@toril/contract/engine/jobs/change/retry";
 import type { RemoveFromRedis } from "@toril/contract/engine/jobs/change/remove-from-redis";
-import type { Move } from "@toril/contract/engine/redis/move";
+import type { Move } from "@toril/contract/engine/redis/scripts/move";
 import type { JobStatus } from "@toril/contract/api/jobs/job-states";
 import type { OperationAction } from "@toril/contract/api/operation";
 import type { ISql } from "postgres";

@@ -1,7 +1,7 @@
 import { lowestId } from "@toril/contract/engine/jobs/enqueue/job-id";
 import type { JobColumns } from "@toril/contract/engine/postgres/tables";
 import { bullId } from "@toril/contract/engine/redis/names";
-import type { Remove } from "@toril/contract/engine/redis/remove";
+import type { Remove } from "@toril/contract/engine/redis/scripts/remove";
 import type { Logger } from "pino";
 import type { Sql } from "postgres";
 import { sleep } from "../wait.ts";

@@ -1,8 +1,8 @@
 import type { ApplySettings } from "@toril/contract/engine/queues/queue-settings";
 import { enforceQueueSettings } from "@toril/contract/engine/queues/settings-ledger";
-import type { DispatchEntry } from "@toril/contract/engine/redis/dispatch";
-import type { Remove } from "@toril/contract/engine/redis/remove";
-import type { ScriptRedis } from "@toril/contract/engine/redis/script";
+import type { DispatchEntry } from "@toril/contract/engine/redis/scripts/dispatch";
+import type { Remove } from "@toril/contract/engine/redis/scripts/remove";
+import type { ScriptRedis } from "@toril/contract/engine/redis/scripts/script";
 import type { Logger } from "pino";
 import type { Sql } from "postgres";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { epochKey } from "@toril/contract/engine/redis/names";
-import type { ScriptRedis } from "@toril/contract/engine/redis/script";
+import type { ScriptRedis } from "@toril/contract/engine/redis/scripts/script";
 
 /** The Redis node that holds a queue. */
 export interface RedisNode {

@@ -8,15 +8,15 @@ import {
   createDispatch,
   createRestoringDispatch,
   dispatchScriptUrl,
-} from "@toril/contract/engine/redis/dispatch";
-import { createMove, moveScriptUrl } from "@toril/contract/engine/redis/move";
+} from "@toril/contract/engine/redis/scripts/dispatch";
+import { createMove, moveScriptUrl } from "@toril/contract/engine/redis/scripts/move";
 import { epochKey } from "@toril/contract/engine/redis/names";
 import {
   createApplySettings,
   createAreMalformed,
   settingsScriptUrl,
 } from "@toril/contract/engine/queues/queue-settings";
-import { createRemove, removeScriptUrl } from "@toril/contract/engine/redis/remove";
+import { createRemove, removeScriptUrl } from "@toril/contract/engine/redis/scripts/remove";
 import type { Log } from "../observability/log.ts";
 import type { Stores } from "./open-stores.ts";
 

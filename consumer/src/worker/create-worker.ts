@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
-import { takeScriptUrl } from "@toril/contract/engine/redis/take";
+import { takeScriptUrl } from "@toril/contract/engine/redis/scripts/take";
 import { createSendHeartbeat } from "@toril/contract/engine/queues/worker-heartbeat";
 import type { JobTypeTable } from "@toril/contract/engine/job-types/job-type-table";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";

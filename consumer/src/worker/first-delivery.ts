@@ -1,4 +1,4 @@
-import { isRecovered } from "@toril/contract/engine/redis/options";
+import { isRecovered } from "@toril/contract/engine/redis/scripts/options";
 import type { TakenJob } from "@toril/contract/engine/jobs/attempt/taken-job";
 
 type StartedJob = Pick<

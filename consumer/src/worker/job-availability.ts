@@ -1,4 +1,4 @@
-import type { TakeReply } from "@toril/contract/engine/redis/take";
+import type { TakeReply } from "@toril/contract/engine/redis/scripts/take";
 import type { RedisQueueBackend } from "bullmq";
 import { sleep } from "../wait.ts";
 

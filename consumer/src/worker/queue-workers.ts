@@ -4,7 +4,7 @@ import {
   queueKeys,
   settledReturnValue,
 } from "@toril/contract/engine/redis/names";
-import { createTake } from "@toril/contract/engine/redis/take";
+import { createTake } from "@toril/contract/engine/redis/scripts/take";
 import { Worker, type Job } from "bullmq";
 import type { Cluster, Redis } from "ioredis";
 import { waitForAbort, isDoneWithin } from "../wait.ts";

@@ -4,7 +4,7 @@ import {
   maxTakenPerCall,
   type FinishResult,
   type Take,
-} from "@toril/contract/engine/redis/take";
+} from "@toril/contract/engine/redis/scripts/take";
 import { isNotConnectionError, Job, UnrecoverableError, type Worker } from "bullmq";
 import { sleep } from "../wait.ts";
 import { createBullMqMoves } from "@toril/contract/engine/jobs/attempt/bullmq-moves";

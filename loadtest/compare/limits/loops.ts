@@ -3,8 +3,8 @@ import { readFile } from "node:fs/promises";
 import { createJobId } from "@toril/contract/engine/jobs/enqueue/job-id";
 import type { NewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
 import { insertNewJobs } from "@toril/contract/engine/jobs/insert/insert-jobs";
-import { createDispatch, dispatchScriptUrl } from "@toril/contract/engine/redis/dispatch";
-import { createTake, type HeldJob, takeScriptUrl } from "@toril/contract/engine/redis/take";
+import { createDispatch, dispatchScriptUrl } from "@toril/contract/engine/redis/scripts/dispatch";
+import { createTake, type HeldJob, takeScriptUrl } from "@toril/contract/engine/redis/scripts/take";
 import { Redis } from "ioredis";
 import postgres from "postgres";
 

@@ -10,13 +10,13 @@ import {
   createDispatch,
   createRestoringDispatch,
   dispatchScriptUrl,
-} from "@toril/contract/engine/redis/dispatch";
+} from "@toril/contract/engine/redis/scripts/dispatch";
 import {
   createApplySettings,
   settingsScriptUrl,
 } from "@toril/contract/engine/queues/queue-settings";
 import { probeKey } from "@toril/contract/engine/redis/names";
-import { createRemove, removeScriptUrl } from "@toril/contract/engine/redis/remove";
+import { createRemove, removeScriptUrl } from "@toril/contract/engine/redis/scripts/remove";
 import { timeDispatch, timeLedger } from "../observability/metrics.ts";
 import type { Ledgers } from "../stores/postgres.ts";
 

@@ -6,9 +6,9 @@ import { type Promoted, promoteJobs } from "@toril/contract/engine/jobs/change/p
 import { type RetriedJob, type Retry, retryJobs } from "@toril/contract/engine/jobs/change/retry";
 import { lockVersion } from "@toril/contract/engine/jobs/change/version";
 import type { RemoveFromRedis } from "@toril/contract/engine/jobs/change/remove-from-redis";
-import type { Move, Moved } from "@toril/contract/engine/redis/move";
-import type { Dispatch } from "@toril/contract/engine/redis/dispatch";
-import type { Remove } from "@toril/contract/engine/redis/remove";
+import type { Move, Moved } from "@toril/contract/engine/redis/scripts/move";
+import type { Dispatch } from "@toril/contract/engine/redis/scripts/dispatch";
+import type { Remove } from "@toril/contract/engine/redis/scripts/remove";
 import type { Breakers } from "@toril/contract/engine/jobs/enqueue/breaker";
 import { removeFromRedisGuarded } from "@toril/contract/engine/jobs/enqueue/dispatcher";
 import { isUniqueViolation } from "@toril/contract/engine/postgres/errors";

@@ -5,7 +5,7 @@ import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import { listState } from "@toril/contract/engine/redis/list-state";
 import { readLiveDetail } from "@toril/contract/engine/redis/live-detail";
-import { createMove, moveScriptUrl } from "@toril/contract/engine/redis/move";
+import { createMove, moveScriptUrl } from "@toril/contract/engine/redis/scripts/move";
 import { createAwaitJob, type WaitForEnd } from "../events/wait-for-end.ts";
 import { createAdmission } from "../http/admission.ts";
 import type { TenantLedger } from "../stores/postgres.ts";

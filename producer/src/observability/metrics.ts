@@ -1,5 +1,5 @@
 import type { ActivityRecorder } from "@toril/contract/engine/activity/activity-recorder";
-import type { Dispatch } from "@toril/contract/engine/redis/dispatch";
+import type { Dispatch } from "@toril/contract/engine/redis/scripts/dispatch";
 import type { Ledger } from "@toril/contract/engine/postgres/pool";
 import { problemKinds } from "@toril/contract/api/problem";
 import {

@@ -4,7 +4,7 @@ import type { DrainWaiting } from "@toril/contract/engine/queues/drain-queue";
 import { lowestId } from "@toril/contract/engine/jobs/enqueue/job-id";
 import type { LiveState } from "@toril/contract/engine/redis/live-state";
 import { bullId, parseBullId } from "@toril/contract/engine/redis/names";
-import type { Remove } from "@toril/contract/engine/redis/remove";
+import type { Remove } from "@toril/contract/engine/redis/scripts/remove";
 import type { JobError } from "@toril/contract/api/jobs/job";
 import type { ISql, Sql } from "postgres";
 import type { TenantLedger } from "../stores/postgres.ts";

@@ -7,7 +7,7 @@ import { openSecrets } from "@toril/contract/engine/jobs/attempt/open-secrets";
 import type { AttemptOutcomes } from "@toril/contract/engine/jobs/attempt/outcome";
 import type { TakenJob } from "@toril/contract/engine/jobs/attempt/taken-job";
 import type { AttemptMetrics } from "@toril/contract/engine/metrics/attempt-metrics";
-import type { HeldJson, Hold } from "@toril/contract/engine/redis/hold";
+import type { HeldJson, Hold } from "@toril/contract/engine/redis/scripts/hold";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { Scrub } from "@toril/contract/engine/secrets/scrub";
 import type { Logger } from "pino";

@@ -12,7 +12,7 @@ import type { StartedAttempt } from "@toril/contract/engine/jobs/attempt/attempt
 import type { AttemptOutcomes, AttemptResult } from "@toril/contract/engine/jobs/attempt/outcome";
 import type { TakenJob } from "@toril/contract/engine/jobs/attempt/taken-job";
 import type { AttemptMetrics } from "@toril/contract/engine/metrics/attempt-metrics";
-import type { HeldJson, Hold } from "@toril/contract/engine/redis/hold";
+import type { HeldJson, Hold } from "@toril/contract/engine/redis/scripts/hold";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import {
   groupByQueue,

@@ -8,7 +8,7 @@ import {
 import type { AttemptResult } from "@toril/contract/engine/jobs/attempt/outcome";
 import { type JobBackend, TakenJob } from "@toril/contract/engine/jobs/attempt/taken-job";
 import { bullName, settledReturnValue } from "@toril/contract/engine/redis/names";
-import { createTake, type Take, type TakenJson } from "@toril/contract/engine/redis/take";
+import { createTake, type Take, type TakenJson } from "@toril/contract/engine/redis/scripts/take";
 
 export interface PullQueuesDeps {
   redis: Redis | Cluster;

@@ -11,13 +11,13 @@ import type { AttemptOutcomes, AttemptResult } from "@toril/contract/engine/jobs
 import type { StartAttempt } from "@toril/contract/engine/jobs/attempt/start-attempt";
 import type { TakenJob } from "@toril/contract/engine/jobs/attempt/taken-job";
 import type { AttemptMetrics } from "@toril/contract/engine/metrics/attempt-metrics";
-import type { Hold } from "@toril/contract/engine/redis/hold";
+import type { Hold } from "@toril/contract/engine/redis/scripts/hold";
 import { parseBullId } from "@toril/contract/engine/redis/names";
 import {
   maxFinishedPerCall,
   maxTakenPerCall,
   type TakeReply,
-} from "@toril/contract/engine/redis/take";
+} from "@toril/contract/engine/redis/scripts/take";
 import type { JobWaiters } from "./job-waiters.ts";
 import type { PullQueue } from "./pull-queues.ts";
 

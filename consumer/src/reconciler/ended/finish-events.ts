@@ -6,7 +6,7 @@ import {
   type StreamRedis,
 } from "@toril/contract/engine/redis/event-stream";
 import { parseBullId, queueKeys, settledReturnValue } from "@toril/contract/engine/redis/names";
-import { createScript, type ScriptRedis } from "@toril/contract/engine/redis/script";
+import { createScript, type ScriptRedis } from "@toril/contract/engine/redis/scripts/script";
 
 /** A completed or failed entry in a queue's event stream. */
 export interface FinishEvent {

@@ -1,6 +1,6 @@
 import type { JobColumns } from "@toril/contract/engine/postgres/tables";
 import { bullId, jobKey } from "@toril/contract/engine/redis/names";
-import type { Remove } from "@toril/contract/engine/redis/remove";
+import type { Remove } from "@toril/contract/engine/redis/scripts/remove";
 import type { Settler } from "@toril/contract/engine/jobs/attempt/settle";
 import { type FinishEvent, toTime } from "./finish-events.ts";
 import { readEntry, type StreamRedis } from "@toril/contract/engine/redis/event-stream";

@@ -1,7 +1,7 @@
 import type { StreamRedis } from "@toril/contract/engine/redis/event-stream";
 import { bullId, parseBullId, queueKeys } from "@toril/contract/engine/redis/names";
-import type { Remove } from "@toril/contract/engine/redis/remove";
-import type { ScriptRedis } from "@toril/contract/engine/redis/script";
+import type { Remove } from "@toril/contract/engine/redis/scripts/remove";
+import type { ScriptRedis } from "@toril/contract/engine/redis/scripts/script";
 import type { Cluster, Redis } from "ioredis";
 import type { Logger } from "pino";
 import type { Sql } from "postgres";

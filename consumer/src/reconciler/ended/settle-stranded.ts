@@ -5,7 +5,7 @@ import {
   type StrandedJob,
 } from "@toril/contract/engine/job-types/job-type-ledger";
 import { bullId } from "@toril/contract/engine/redis/names";
-import type { Remove } from "@toril/contract/engine/redis/remove";
+import type { Remove } from "@toril/contract/engine/redis/scripts/remove";
 import type { Logger } from "pino";
 import { sleep } from "../../wait.ts";
 import type { Leadership } from "../leadership.ts";

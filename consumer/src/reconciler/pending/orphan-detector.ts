@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { queueKeys, bullId } from "@toril/contract/engine/redis/names";
-import { createScript, type ScriptRedis } from "@toril/contract/engine/redis/script";
+import { createScript, type ScriptRedis } from "@toril/contract/engine/redis/scripts/script";
 import type { PendingJob } from "./pending-jobs.ts";
 
 /** States of a job in Redis, documented in inspect-jobs.lua. */

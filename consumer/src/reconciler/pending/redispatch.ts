@@ -1,6 +1,9 @@
 import { bullId } from "@toril/contract/engine/redis/names";
-import { toDispatchOptions } from "@toril/contract/engine/redis/options";
-import { maxEntriesPerCall, type DispatchEntry } from "@toril/contract/engine/redis/dispatch";
+import { toDispatchOptions } from "@toril/contract/engine/redis/scripts/options";
+import {
+  maxEntriesPerCall,
+  type DispatchEntry,
+} from "@toril/contract/engine/redis/scripts/dispatch";
 import { JobOptions } from "@toril/contract/api/jobs/job-options";
 import { defaultJobOptions } from "@toril/contract/api/job-type";
 import { z } from "zod";

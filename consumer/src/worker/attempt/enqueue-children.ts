@@ -1,7 +1,7 @@
 import type { ApiKeyColumns, JobColumns } from "@toril/contract/engine/postgres/tables";
 import type { RemoveFromRedis } from "@toril/contract/engine/jobs/change/remove-from-redis";
-import type { DispatchEntry } from "@toril/contract/engine/redis/dispatch";
-import type { Remove } from "@toril/contract/engine/redis/remove";
+import type { DispatchEntry } from "@toril/contract/engine/redis/scripts/dispatch";
+import type { Remove } from "@toril/contract/engine/redis/scripts/remove";
 import { createBreakers } from "@toril/contract/engine/jobs/enqueue/breaker";
 import { createDispatcher } from "@toril/contract/engine/jobs/enqueue/dispatcher";
 import { createEnqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";

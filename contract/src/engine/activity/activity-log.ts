@@ -1,5 +1,5 @@
 import { activityKey } from "../redis/names.ts";
-import { createScript, type ScriptRedis } from "../redis/script.ts";
+import { createScript, type ScriptRedis } from "../redis/scripts/script.ts";
 import type { ActivityRecorder } from "./activity-recorder.ts";
 
 /** Length of a slot of the activity log. */

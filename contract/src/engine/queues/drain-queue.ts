@@ -1,5 +1,5 @@
 import { queueKeys } from "../redis/names.ts";
-import { createScript, type ScriptRedis } from "../redis/script.ts";
+import { createScript, type ScriptRedis } from "../redis/scripts/script.ts";
 
 /** Removes waiting jobs and returns their BullMQ ids; see drain-queue.lua. Rejects with the client's errors. */
 export type DrainWaiting = (

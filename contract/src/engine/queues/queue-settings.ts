@@ -1,6 +1,6 @@
 import type { QueueSettings } from "../../api/queue.ts";
 import { queueKeys } from "../redis/names.ts";
-import { createScript, type ScriptRedis } from "../redis/script.ts";
+import { createScript, type ScriptRedis } from "../redis/scripts/script.ts";
 
 /**
  * Applies queue settings to Redis, where all workers read them. `malformed`: replaces only malformed settings.

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Queue, QueueSettings, QueueWorker } from "../../api/queue.ts";
 import { queueKeys, samplesKey, workersKey } from "../redis/names.ts";
-import { createScript, type ScriptRedis } from "../redis/script.ts";
+import { createScript, type ScriptRedis } from "../redis/scripts/script.ts";
 import { parseHeartbeat, silentMs } from "./worker-heartbeat.ts";
 
 /** Numbers of jobs that a queue has received and still has. */

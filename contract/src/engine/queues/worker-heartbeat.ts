@@ -1,6 +1,6 @@
 import type { QueueWorker } from "../../api/queue.ts";
 import { workersKey } from "../redis/names.ts";
-import { createScript, type ScriptRedis } from "../redis/script.ts";
+import { createScript, type ScriptRedis } from "../redis/scripts/script.ts";
 
 /** A worker without a heartbeat for this long is considered lost. */
 export const silentMs = 15_000;

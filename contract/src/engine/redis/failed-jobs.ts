@@ -1,5 +1,5 @@
 import { queueKeys } from "./names.ts";
-import { createScript, type ScriptRedis } from "./script.ts";
+import { createScript, type ScriptRedis } from "./scripts/script.ts";
 
 /** The subset of an ioredis client (single or Cluster) that reading and removing failed jobs uses. */
 export interface FailedRedis extends ScriptRedis {

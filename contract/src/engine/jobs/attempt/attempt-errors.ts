@@ -1,5 +1,5 @@
 import { failuresField, jobKey, queueKeys } from "../../redis/names.ts";
-import { createScript, type ScriptRedis } from "../../redis/script.ts";
+import { createScript, type ScriptRedis } from "../../redis/scripts/script.ts";
 import { attemptLost, AttemptError } from "../../../api/jobs/job.ts";
 import { limits } from "../../../api/limits.ts";
 import { z } from "zod";

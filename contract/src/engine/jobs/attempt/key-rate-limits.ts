@@ -1,5 +1,5 @@
 import { jobKey, rateLimitKey } from "../../redis/names.ts";
-import { createScript, type ScriptRedis } from "../../redis/script.ts";
+import { createScript, type ScriptRedis } from "../../redis/scripts/script.ts";
 import { parseRecorded } from "../../../api/job-data/parse-safely.ts";
 import type { JobType, KeyRate } from "../../../api/job-type.ts";
 import type { TakenJob } from "./taken-job.ts";

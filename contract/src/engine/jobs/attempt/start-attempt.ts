@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import type { JobType } from "../../../api/job-type.ts";
-import { toDispatchOptions } from "../../redis/options.ts";
+import { toDispatchOptions } from "../../redis/scripts/options.ts";
 import type { KeyRing } from "../../secrets/key-ring.ts";
 import type { KeyRateLimits } from "./key-rate-limits.ts";
 import { toJobError } from "./job-error.ts";

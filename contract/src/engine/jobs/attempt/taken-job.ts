@@ -1,6 +1,6 @@
 import { parseJsonOrNull } from "../../../api/json/json.ts";
-import type { DispatchOptions } from "../../redis/options.ts";
-import type { TakenJson } from "../../redis/take.ts";
+import type { DispatchOptions } from "../../redis/scripts/options.ts";
+import type { TakenJson } from "../../redis/scripts/take.ts";
 
 /** BullMQ options of a taken job. Toril sets the last three for BullMQ. */
 export type TakenOptions = Partial<DispatchOptions> & {

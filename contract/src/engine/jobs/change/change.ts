@@ -1,6 +1,6 @@
 import type { JobColumns } from "../../postgres/tables.ts";
 import type { ISql } from "postgres";
-import type { Move } from "../../redis/move.ts";
+import type { Move } from "../../redis/scripts/move.ts";
 import { bullId } from "../../redis/names.ts";
 import type { JobStatus } from "../../../api/jobs/job-states.ts";
 import type { JobOptions } from "../../../api/jobs/job-options.ts";

@@ -1,9 +1,9 @@
 import type { JobColumns } from "../../postgres/tables.ts";
 import type { Sql } from "postgres";
 import { bullId } from "../../redis/names.ts";
-import { toDispatchOptions } from "../../redis/options.ts";
-import type { Dispatch, DispatchEntry } from "../../redis/dispatch.ts";
-import type { Remove } from "../../redis/remove.ts";
+import { toDispatchOptions } from "../../redis/scripts/options.ts";
+import type { Dispatch, DispatchEntry } from "../../redis/scripts/dispatch.ts";
+import type { Remove } from "../../redis/scripts/remove.ts";
 import type { Ledger } from "../../postgres/pool.ts";
 import { createRecordUndispatched } from "../enqueue/undispatched-ledger.ts";
 import type { RetriedJob } from "./retry.ts";

@@ -1,5 +1,5 @@
 import type { ISql } from "postgres";
-import type { Move, Moved } from "../../redis/move.ts";
+import type { Move, Moved } from "../../redis/scripts/move.ts";
 import { bullId } from "../../redis/names.ts";
 import type { CancelledJob } from "./cancel.ts";
 

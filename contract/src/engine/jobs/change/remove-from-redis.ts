@@ -1,6 +1,6 @@
 import { encodeAbort } from "../../redis/abort.ts";
 import { abortChannel, bullId } from "../../redis/names.ts";
-import type { Remove } from "../../redis/remove.ts";
+import type { Remove } from "../../redis/scripts/remove.ts";
 import type { CancelledJob } from "./cancel.ts";
 
 export interface RemoveFromRedisDeps {

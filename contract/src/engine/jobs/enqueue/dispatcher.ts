@@ -1,9 +1,9 @@
 import type { CancelledJob } from "../change/cancel.ts";
 import type { RemoveFromRedis } from "../change/remove-from-redis.ts";
 import { bullId } from "../../redis/names.ts";
-import { type DispatchOptions, toDispatchOptions } from "../../redis/options.ts";
-import type { DispatchEntry } from "../../redis/dispatch.ts";
-import type { Remove } from "../../redis/remove.ts";
+import { type DispatchOptions, toDispatchOptions } from "../../redis/scripts/options.ts";
+import type { DispatchEntry } from "../../redis/scripts/dispatch.ts";
+import type { Remove } from "../../redis/scripts/remove.ts";
 import type { RemoveWaiting } from "../insert/replace-waiting.ts";
 import type { Breakers } from "./breaker.ts";
 import { BatchRefused } from "../../batcher.ts";

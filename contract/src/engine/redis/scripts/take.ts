@@ -1,4 +1,4 @@
-import { queueKeys } from "./names.ts";
+import { queueKeys } from "../names.ts";
 import { createBufferScript, type BufferScriptRedis } from "./script.ts";
 import { decodeTakenFields, type TakenFields } from "./taken-fields.ts";
 

@@ -1,4 +1,4 @@
-import { queueKeys } from "./names.ts";
+import { queueKeys } from "../names.ts";
 import { createScript, type ScriptRedis } from "./script.ts";
 
 /** Outcomes, explained in remove.lua. */

@@ -1,5 +1,5 @@
-import { limits } from "../../api/limits.ts";
-import { queueKeys } from "./names.ts";
+import { limits } from "../../../api/limits.ts";
+import { queueKeys } from "../names.ts";
 import { type BufferScriptRedis, createBufferScript } from "./script.ts";
 import type { HeldJob, TakenJson } from "./take.ts";
 import { decodeTakenFields, type TakenFields } from "./taken-fields.ts";

@@ -1,4 +1,4 @@
-import { isBullId, queueKeys } from "./names.ts";
+import { isBullId, queueKeys } from "../names.ts";
 import {
   encodeOptions,
   encodeTraceparent,

@@ -1,4 +1,4 @@
-import type { Backoff, JobOptions } from "../../api/jobs/job-options.ts";
+import type { Backoff, JobOptions } from "../../../api/jobs/job-options.ts";
 
 /** BullMQ options of a dispatched job. */
 export interface DispatchOptions {
