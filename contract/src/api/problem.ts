@@ -169,17 +169,21 @@ function nearestChoice({ errors }: z.core.$ZodIssueInvalidUnion): z.core.$ZodIss
   return errors.find((choice) => !isOfAnotherType(choice)) ?? errors[0];
 }
 
-/** Converts zod issues to field errors. `base` is the JSON Pointer of the validated value. */
+/** Converts zod issues to at most 25 field errors. `base` is the JSON Pointer of the validated value. */
 export function fieldErrors(issues: readonly z.core.$ZodIssue[], base = ""): FieldError[] {
-  const errors = issues.flatMap((issue) => {
+  return [...eachError(issues, base).take(maxFieldErrors)];
+}
+
+function* eachError(issues: readonly z.core.$ZodIssue[], base: string): Generator<FieldError> {
+  for (const issue of issues) {
     const pointer = base + issue.path.map((part) => `/${escapePointer(String(part))}`).join("");
     const choice = issue.code === "invalid_union" ? nearestChoice(issue) : undefined;
-    if (choice !== undefined) return fieldErrors(choice, pointer);
-    if (issue.code !== "unrecognized_keys") return [{ pointer, detail: issue.message }];
-    return issue.keys.map((key) => ({
-      pointer: `${pointer}/${escapePointer(key)}`,
-      detail: "Unknown field.",
-    }));
-  });
-  return errors.slice(0, maxFieldErrors);
+    if (choice !== undefined) yield* eachError(choice, pointer);
+    else if (issue.code !== "unrecognized_keys") yield { pointer, detail: issue.message };
+    else {
+      for (const key of issue.keys) {
+        yield { pointer: `${pointer}/${escapePointer(key)}`, detail: "Unknown field." };
+      }
+    }
+  }
 }

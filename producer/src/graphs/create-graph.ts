@@ -1,13 +1,12 @@
 import type { Api } from "@toril/contract/api/http/index";
 import type { AcceptedGraph } from "@toril/contract/api/http/jobs/graphs";
-import { graphJsonLimits } from "@toril/contract/api/json/json";
 import { limits } from "@toril/contract/api/limits";
 import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
 import { type Accepted, toResponse } from "@toril/contract/engine/jobs/insert/insert-entries";
 import type { StoredResponse } from "@toril/contract/engine/postgres/idempotency";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { Admission } from "../http/admission.ts";
-import { readJson } from "../http/body.ts";
+import { readJsonBytes } from "../http/body.ts";
 import { getOrigin, requirePermitted } from "../http/caller.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { OperationHandler } from "../http/route.ts";
@@ -39,14 +38,14 @@ function asOwnResponse(response: StoredResponse): GraphResponse {
 export function createGraphHandler(deps: CreateGraphDeps): OperationHandler<Api["createGraph"]> {
   const { enqueue, secretKeys, admission, findCallbacks } = deps;
 
-  async function enqueueGraph(c: Context, value: unknown) {
+  async function enqueueGraph(c: Context, bytes: Uint8Array) {
     const { quota, jobTypes } = c.env;
     const claim = await createLargeClaim(c.env, secretKeys);
     const origin = getOrigin(c.env);
-    if (mayHaveCallback(c.env.body)) {
+    if (mayHaveCallback(bytes)) {
       origin.callbacks = await findCallbacks(c.env, undefined, false);
     }
-    const graph = await parseGraph(value, { jobTypes, origin, secretKeys });
+    const graph = await parseGraph(bytes, { jobTypes, origin, secretKeys });
     c.env.body = undefined;
     const jobs = [...graph.keys()];
     for (const job of jobs) requirePermitted(c.env, job);
@@ -73,10 +72,9 @@ export function createGraphHandler(deps: CreateGraphDeps): OperationHandler<Api[
     const { quota, principal } = c.env;
     admission.refuseIfLate(principal, Number(c.req.header("content-length") ?? 0));
     await quota?.takeJobs(1);
-    const value = await readJson(c.env, limits.graphBodyBytes, quota, graphJsonLimits);
-    const bytes = c.env.body?.length ?? 0;
-    admission.refuseIfLate(principal, bytes);
-    return admission.track(principal, bytes, enqueueGraph(c, value));
+    const bytes = await readJsonBytes(c.env, limits.graphBodyBytes, quota);
+    admission.refuseIfLate(principal, bytes.length);
+    return admission.track(principal, bytes.length, enqueueGraph(c, bytes));
   };
 }
 

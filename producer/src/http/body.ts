@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type JsonLimits, parseJson } from "@toril/contract/api/json/json";
+import { parseJson } from "@toril/contract/api/json/json";
 import type { RequestContext } from "./request-context.ts";
 import { ProblemError, toParameterProblem } from "./problem.ts";
 import { nextTurn } from "./turn.ts";
@@ -89,20 +89,28 @@ export async function readJson(
   context: RequestContext,
   maxBytes: number,
   quota?: QuotaReservation,
-  jsonLimits?: JsonLimits,
 ): Promise<unknown> {
+  const parsed = parseJson(await readJsonBytes(context, maxBytes, quota));
+  if (parsed.status === "malformed") throw new ProblemError("invalid-json", parsed.detail);
+  if (parsed.status === "unstorable") {
+    throw new ProblemError("unstorable-json", undefined, [parsed.error]);
+  }
+  return parsed.value;
+}
+
+/** Reads a JSON body as `readJson` does, without parsing it. */
+export async function readJsonBytes(
+  context: RequestContext,
+  maxBytes: number,
+  quota?: QuotaReservation,
+): Promise<Uint8Array> {
   const contentType = context.request.headers.get("content-type");
   if (contentType === null || !/^application\/json\s*(;|$)/i.test(contentType)) {
     throw new ProblemError("unsupported-media-type", "Send application/json.");
   }
   const bytes = await readBytes(context, maxBytes, quota);
   context.body = bytes;
-  const parsed = parseJson(bytes, jsonLimits);
-  if (parsed.status === "malformed") throw new ProblemError("invalid-json", parsed.detail);
-  if (parsed.status === "unstorable") {
-    throw new ProblemError("unstorable-json", undefined, [parsed.error]);
-  }
-  return parsed.value;
+  return bytes;
 }
 
 /** A body is checked when this much was read. */

@@ -21,3 +21,13 @@ export function nextTurn(): Promise<void> {
   });
   return last;
 }
+
+/** Runs a generator to its end, and yields to the event loop between its steps. */
+export async function inTurns<Result>(steps: Generator<void, Result>): Promise<Result> {
+  let step = steps.next();
+  while (step.done !== true) {
+    await nextTurn();
+    step = steps.next();
+  }
+  return step.value;
+}

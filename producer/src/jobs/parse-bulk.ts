@@ -1,6 +1,6 @@
 import { limits } from "@toril/contract/api/limits";
 import { findUnstorable, parseScanned, findStart } from "@toril/contract/api/json/json";
-import { beginScan, type JsonScan, scanJson } from "@toril/contract/api/json/json-scan";
+import { beginScan, scanJson } from "@toril/contract/api/json/json-scan";
 import type { JobRequest } from "@toril/contract/api/jobs/job-request";
 import { parseJobRequest } from "@toril/contract/api/jobs/parse-job-request";
 import { type Problem, problemType, toProblem } from "@toril/contract/api/problem";
@@ -12,9 +12,10 @@ import {
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { CheckBeginning } from "../http/body.ts";
+import { absurdDepth, findParts, type JsonPart, skipSpace, tooDeep } from "../http/json-parts.ts";
 import { ProblemError } from "../http/problem.ts";
 import { toJobProblem } from "./job-problem.ts";
-import { nextTurn } from "../http/turn.ts";
+import { inTurns, nextTurn } from "../http/turn.ts";
 
 export type ParsedEntry = { status: "ok"; job: NewJob } | { status: "rejected"; problem: Problem };
 
@@ -51,15 +52,8 @@ export function toNewJob(
     : toRejected(toProblem(created.kind, created.detail, created.errors));
 }
 
-/** The byte range of an entry's text, with the scan of that range. */
-interface EntryText {
-  start: number;
-  end: number;
-  scan: JsonScan;
-}
-
-/** Locates the entries without parsing them, in steps of at most `scanBytes`; the generator returns all entries. */
-type FindEntries = (bytes: Uint8Array, maxEntries: number) => Generator<void, EntryText[]>;
+/** Locates the entries without parsing them, in steps; the generator returns all entries. */
+type FindEntries = (bytes: Uint8Array, maxEntries: number) => Generator<void, JsonPart[]>;
 
 export interface BulkFormat {
   find: FindEntries;
@@ -86,13 +80,7 @@ export async function parseBulk(
   { find, isOneText }: BulkFormat,
   { maxEntries, ...context }: EntryContext & { maxEntries: number },
 ): Promise<ParsedEntry[]> {
-  const finding = find(bytes, maxEntries);
-  let step = finding.next();
-  while (step.done !== true) {
-    await nextTurn();
-    step = finding.next();
-  }
-  const texts = step.value;
+  const texts = await inTurns(find(bytes, maxEntries));
   if (texts.length === 0) throw new ProblemError("empty-body", "The body contains no entries.");
   const entries: ParsedEntry[] = [];
   let current: EntryContext = context;
@@ -130,7 +118,7 @@ async function withNewestTypes(context: EntryContext): Promise<EntryContext> {
 
 function parseText(
   bytes: Uint8Array,
-  { start, end, scan }: EntryText,
+  { start, end, scan }: JsonPart,
   isOneText: boolean,
   context: EntryContext,
 ): ParsedEntry {
@@ -146,7 +134,7 @@ function parseText(
   return toRejected(toProblem("invalid-json", parsed.detail));
 }
 
-const [openBracket, closeBracket, comma, lineBreak] = [0x5b, 0x5d, 0x2c, 0x0a];
+const [openBracket, lineBreak] = [0x5b, 0x0a];
 
 /** Returns the offset of the bracket that opens an array. Throws a problem for other text. */
 function findArray(bytes: Uint8Array): number {
@@ -165,40 +153,13 @@ function checkArray(beginning: Uint8Array): void {
   if (scan.open > absurdDepth) throw new ProblemError("invalid-json", tooDeep);
 }
 
-/** Locates the elements of an array. */
-function* findElements(bytes: Uint8Array, maxEntries: number): Generator<void, EntryText[]> {
-  const open = findArray(bytes);
-  const texts: EntryText[] = [];
-  let start = open + 1;
-  let isClosed = false;
-  let stepEnd = start + scanBytes;
-  while (!isClosed) {
-    const scan = beginScan(start);
-    while (!scanJson(scan, bytes, Math.min(stepEnd, bytes.length))) {
-      if (scan.at >= bytes.length) throw new ProblemError("invalid-json", notJson);
-      // Reading 32 MB to the end would take a tenth of a second.
-      if (scan.open > absurdDepth) throw new ProblemError("invalid-json", tooDeep);
-      yield;
-      stepEnd = scan.at + scanBytes;
-    }
-    isClosed = bytes[scan.at] !== comma;
-    if (isClosed && bytes[scan.at] !== closeBracket) {
-      throw new ProblemError("invalid-json", notJson);
-    }
-    const isEmpty = skipSpace(bytes, start) === scan.at;
-    if (!isEmpty || !isClosed || texts.length > 0) {
-      if (texts.length === maxEntries) throw toTooManyProblem(maxEntries);
-      texts.push({ start, end: scan.at, scan });
-    }
-    start = scan.at + 1;
-  }
-  if (skipSpace(bytes, start) < bytes.length) throw new ProblemError("invalid-json", notJson);
-  return texts;
+function findElements(bytes: Uint8Array, maxEntries: number): Generator<void, JsonPart[]> {
+  return findParts(bytes, findArray(bytes), maxEntries, () => toTooManyProblem(maxEntries));
 }
 
 /** Locates the lines that are not blank. */
-function* findLines(bytes: Uint8Array, maxEntries: number): Generator<void, EntryText[]> {
-  const texts: EntryText[] = [];
+function* findLines(bytes: Uint8Array, maxEntries: number): Generator<void, JsonPart[]> {
+  const texts: JsonPart[] = [];
   let start = skipSpace(bytes, findStart(bytes));
   let stepEnd = start + scanBytes;
   while (start < bytes.length) {
@@ -217,19 +178,6 @@ function* findLines(bytes: Uint8Array, maxEntries: number): Generator<void, Entr
     }
   }
   return texts;
-}
-
-const notJson = "The text is not valid JSON.";
-/** A deeper entry ends the request; a less deep one is rejected alone. */
-const absurdDepth = 10_000;
-const tooDeep = `Nested deeper than ${absurdDepth} levels.`;
-
-function skipSpace(bytes: Uint8Array, from: number): number {
-  let at = from;
-  while (bytes[at] === 0x20 || bytes[at] === 0x0a || bytes[at] === 0x0d || bytes[at] === 0x09) {
-    at += 1;
-  }
-  return at;
 }
 
 function toTooManyProblem(maxEntries: number) {

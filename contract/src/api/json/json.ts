@@ -9,9 +9,6 @@ export interface JsonLimits {
   values: number;
 }
 
-/** The limits of a graph, which is parsed at once. */
-export const graphJsonLimits: JsonLimits = { depth: 100, members: 100_000, values: 200_000 };
-
 /** The limits of one job, or of any other request body. */
 export const jsonLimits: JsonLimits = { depth: 100, members: 10_000, values: 100_000 };
 

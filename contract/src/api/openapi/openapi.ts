@@ -27,7 +27,7 @@ export function buildOpenApi(api: Api, version: string): OpenApiDocument {
       version,
       description:
         "HTTP API for BullMQ with a durable ledger in Postgres. A 2xx response to an enqueue request means that the job is committed to Postgres. Every error is `application/problem+json` (RFC 9457). " +
-        `The JSON of a request, or of each entry of a bulk request, may have at most ${jsonLimits.depth} nesting levels, ${jsonLimits.members} object members ` +
+        `The JSON of a request, of each entry of a bulk request, or of each job of a graph, may have at most ${jsonLimits.depth} nesting levels, ${jsonLimits.members} object members ` +
         `and ${jsonLimits.values} values. Numbers are read as IEEE 754 doubles; -0 is stored as 0. Integers beyond 2^53, numbers beyond the ` +
         "range of a double (1e400) and duplicate member names in an object are rejected (unstorable-json).",
       license: { name: "MIT", identifier: "MIT" },
