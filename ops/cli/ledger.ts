@@ -27,6 +27,12 @@ export function createLedgerAccess(env: Env, root: string) {
   };
 }
 
+/** Whether the environment, or the `npm start` that runs in the folder, has the address of a ledger. */
+export function hasLedger(env: Env, root: string): boolean {
+  const { DATABASE_URL, DATABASE_URL_FILE } = withRunningStack(env, root);
+  return Boolean(DATABASE_URL || DATABASE_URL_FILE);
+}
+
 /** Adds the addresses of the stores of the `npm start` that runs in a folder, unless the environment has one. */
 export function withRunningStack(env: Env, root: string): Env {
   const file = join(root, ".toril/env");

@@ -20,7 +20,8 @@ export async function toril(
   const words = args.split(" ").filter(Boolean);
   const child = Bun.spawn([program.command, ...program.args, ...words], {
     cwd: root,
-    env: { PATH: process.env["PATH"], ...env },
+    // Without the profiles of the developer.
+    env: { PATH: process.env["PATH"], XDG_CONFIG_HOME: "/nonexistent", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const [code, output, errors] = await Promise.all([

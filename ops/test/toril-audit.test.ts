@@ -28,12 +28,13 @@ test("changes by commands and by HTTP are listed and verified, and an alteration
     USER: "mallory",
   });
   expect(made.code).toBe(0);
+  expect(made.errors).toContain("first key");
   const client = createClient({ baseUrl: stack.producers[0]!.url, apiKey: made.lastLine });
   const issued = await client.createKey({ name: "shop", scopes: ["jobs:read"] });
-  expect((await toril(`keys rotate ${issued.id} --grace 1h`, env)).code).toBe(0);
-  expect((await toril(`keys revoke ${issued.id}`, env)).code).toBe(0);
-  expect((await toril(`keys revoke ${issued.id}`, env)).code).toBe(0);
-  expect((await toril("keys revoke nothing", env)).code).toBe(1);
+  expect((await toril(`keys rotate ${issued.id} --grace 1h --ledger`, env)).code).toBe(0);
+  expect((await toril(`keys revoke ${issued.id} --ledger`, env)).code).toBe(0);
+  expect((await toril(`keys revoke ${issued.id} --ledger`, env)).code).toBe(0);
+  expect((await toril("keys revoke nothing --ledger", env)).code).toBe(1);
 
   const { code, output } = await toril("audit list --ledger", env);
   expect(code).toBe(0);

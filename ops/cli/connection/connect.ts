@@ -46,6 +46,18 @@ export function findConnection(
   return { url: findLocalUrl(directory), key };
 }
 
+/** Whether an option, the environment or a profile names the service or a key. */
+export function namesService(
+  { options }: ParsedArguments,
+  { env }: Pick<CommandContext, "env">,
+): boolean {
+  return (
+    ["url", "key", "profile"].some((name) => name in options) ||
+    ["TORIL_URL", "TORIL_KEY", "TORIL_KEY_FILE", "TORIL_PROFILE"].some((name) => env[name]) ||
+    readProfiles(env).current !== undefined
+  );
+}
+
 /** Checks that a text is the address of a service. */
 export function toUrl(text: string): string {
   const url = URL.parse(text);

@@ -1,9 +1,5 @@
-import type { JobTypeRegistry, RequestSchemas } from "@toril/contract/api/registry";
 import { Scope } from "@toril/contract/api/access/scope";
-import { readChangedJobTypes } from "@toril/contract/engine/job-types/job-type-ledger";
-import { openJobTypeTable } from "@toril/contract/engine/job-types/job-type-table";
-import type { Sql } from "postgres";
-import { type CommandContext, type Options, type ParsedArguments, UsageError } from "../command.ts";
+import { type Options, type ParsedArguments, UsageError } from "../command.ts";
 
 /** The options of a key that can be changed. */
 export const keyOptions: Options = {
@@ -17,41 +13,6 @@ export const keyOptions: Options = {
   bytes: { value: "N", help: "bytes of request bodies per second (unlimited)" },
   expires: { value: "30d", help: "lifetime, like 90s, 15m, 12h or 30d (unlimited)" },
 };
-
-/**
- * Validates a request about keys. If it names a queue or type that the code does not define, reads the registered types
- * from the ledger first.
- */
-export async function parseKeyRequest<Value>(
-  select: (schemas: RequestSchemas) => { safeParse(value: unknown): Checked<Value> },
-  value: unknown,
-  jobTypes: JobTypeRegistry,
-  { withLedger, tenant }: Pick<CommandContext, "withLedger"> & { tenant: string },
-): Promise<Value> {
-  const parsed = select(jobTypes.schemas).safeParse(value);
-  if (!namesUnknownWork(parsed)) return requireValid("name", parsed);
-  const { schemas } = await withLedger((sql) => loadRegistered(sql, jobTypes, tenant));
-  return requireValid("name", select(schemas).safeParse(value));
-}
-
-/** Whether only the ledger can tell if a key is valid: its queue or type may be registered there. */
-function namesUnknownWork(parsed: Checked<unknown>): boolean {
-  if (parsed.success) return false;
-  return parsed.error.issues.every(({ path }) => path[0] === "queues" || path[0] === "types");
-}
-
-/** Returns the job types of a tenant: those defined in code, and those registered in the ledger. */
-async function loadRegistered(
-  sql: Sql,
-  code: JobTypeRegistry,
-  tenant: string,
-): Promise<JobTypeRegistry> {
-  const rows = await readChangedJobTypes(sql, 0);
-  const log = { info() {}, warn() {} };
-  const table = await openJobTypeTable({ code, read: async () => rows, log });
-  await table.close();
-  return table.registry.forTenant(tenant);
-}
 
 /** Parses a quota. */
 export function parseCount(
@@ -67,6 +28,10 @@ export function parseCount(
 /** Splits a list at commas. */
 export function parseList(text: string): string[] {
   return text.split(",").map((part) => part.trim());
+}
+
+export function parseScopes(text: string): Scope[] {
+  return parseList(text).map((scope) => requireValid("scopes", Scope.safeParse(scope)));
 }
 
 interface Issue {

@@ -1,30 +1,19 @@
 import type { ApiKey } from "@toril/contract/api/access/api-key";
-import { listKeys as readKeys } from "@toril/contract/engine/api-keys/key-ledger";
 import type { Command } from "../command.ts";
-import { jsonOption, printResult } from "../output/print-result.ts";
-import { describeQuotas } from "./describe-key.ts";
+import { printResult } from "../output/print-result.ts";
 import { renderTable } from "../output/render-table.ts";
+import { describeQuotas } from "./describe-key.ts";
+import { openKeys, sourceOptions, tenantOption } from "./open-keys.ts";
 
-const pageSize = 500;
 const head = ["id", "name", "tenant", "scopes", "limits", "state", "last used"];
 
 export const listKeys: Command = {
-  summary: "list all keys, newest first",
+  summary: "list the keys of the tenant, newest first",
   operands: [],
-  options: { tenant: { value: "T", help: "only keys of this tenant" }, ...jsonOption },
+  options: { ...tenantOption, ...sourceOptions },
   async run(parsed, context) {
-    const { inform, withLedger } = context;
-    const { tenant } = parsed.options;
-    const keys: ApiKey[] = [];
-    await withLedger(async (sql) => {
-      for (;;) {
-        const before = keys.at(-1)?.id;
-        const page = await readKeys(sql, { tenant, before, limit: pageSize });
-        keys.push(...page);
-        if (page.length < pageSize) return;
-      }
-    });
-    if (keys.length === 0) inform("There are no keys.");
+    const keys = await openKeys(parsed, context).list();
+    if (keys.length === 0) context.inform("There are no keys.");
     printResult(parsed, context, { items: keys }, () =>
       keys.length === 0 ? "" : renderTable(head, keys.map(toRow)),
     );

@@ -1,8 +1,4 @@
 import type { ApiKeyChange } from "@toril/contract/api/access/api-key";
-import { changeKey } from "@toril/contract/engine/api-keys/change-key";
-import { readKeyVersion } from "@toril/contract/engine/api-keys/key-ledger";
-import { UserError } from "../../dev/user-error.ts";
-import { recordChangeAs } from "../audit/record-change.ts";
 import {
   type Command,
   getOperand,
@@ -10,9 +6,10 @@ import {
   type ParsedArguments,
   UsageError,
 } from "../command.ts";
-import { jsonOption, printResult } from "../output/print-result.ts";
+import { printResult } from "../output/print-result.ts";
 import { describeKey } from "./describe-key.ts";
-import { keyOptions, parseCount, parseKeyRequest, parseList } from "./key-options.ts";
+import { keyOptions, parseCount, parseList, parseScopes } from "./key-options.ts";
+import { openKeys, sourceOptions } from "./open-keys.ts";
 
 /** The value of an option that removes a restriction, a quota or the expiry. */
 const unlimited = "unlimited";
@@ -20,33 +17,16 @@ const unlimited = "unlimited";
 export const patchKey: Command = {
   summary: `change a key; ${unlimited} removes a restriction, a quota or the expiry`,
   operands: ["id"],
-  options: { ...keyOptions, ...jsonOption },
+  options: { ...keyOptions, ...sourceOptions },
   async run(parsed, context) {
-    const { inform, withLedger, user, loadJobTypes } = context;
-    const id = getOperand(parsed);
     const patch = parsePatch(parsed.options);
     if (Object.values(patch).every((value) => value === undefined)) {
       throw new UsageError("nothing to change");
     }
-    const jobTypes = await loadJobTypes();
-    const current = await withLedger((sql) => readKeyVersion(sql, id, undefined));
-    if (current === undefined) throw new UserError(`There is no key ${id}`);
-    const work = { withLedger, tenant: current.key.tenant };
-    const change = await parseKeyRequest(({ ApiKeyChange }) => ApiKeyChange, patch, jobTypes, work);
-    // No check of the version: the command has shown none.
-    const request = { tenant: work.tenant, change, check() {} };
-    const changed = await withLedger((sql) =>
-      changeKey(sql, id, request, recordChangeAs(user, "changeKey")),
-    );
-    if (changed.status === "missing") throw new UserError(`There is no key ${id}`);
-    if (changed.status === "ended") throw new UserError(`The key ${id} is revoked or expired`);
-    if (changed.status === "invalid") throw new UsageError(`--${changed.field}: ${changed.detail}`);
-    if (changed.status === "last-admin") {
-      throw new UserError(`The key ${id} is the last valid one of its tenant with keys:admin`);
-    }
-    inform(`changed ${describeKey(changed.key)}`);
-    inform("Every producer applies the change within 2 s.");
-    printResult(parsed, context, changed.key, () => "");
+    const changed = await openKeys(parsed, context).change(getOperand(parsed), patch);
+    context.inform(`changed ${describeKey(changed)}`);
+    context.inform("Every producer applies the change within 2 s.");
+    printResult(parsed, context, changed, () => "");
   },
 };
 
@@ -64,7 +44,7 @@ function parsePatch(options: ParsedArguments["options"]) {
   } satisfies ApiKeyChange["quotas"];
   return {
     name,
-    scopes: scopes === undefined ? undefined : parseList(scopes),
+    scopes: scopes === undefined ? undefined : parseScopes(scopes),
     queues: toValue(queues, parseList),
     types: toValue(types, parseList),
     quotas: Object.values(quotas).every((count) => count === undefined) ? undefined : quotas,
