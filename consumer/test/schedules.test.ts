@@ -226,48 +226,78 @@ test("an invalid schedule records its failure and does not block other schedules
   }
 });
 
-test("a schedule that is corrected during a failing run keeps the correction", async () => {
-  await using _ = await _startConsumer(world);
+/** Makes the insertion of jobs with the message "wrong" wait until `release`, and fail then. */
+async function _refuseWrongJobs() {
   await world.sql.unsafe(`
     create table gate ();
     create function refuse() returns trigger language plpgsql as $$ begin
       while exists (select from pg_class where relname = 'gate') loop perform pg_sleep(0.01); end loop;
       raise exception 'refused' using errcode = '22000';
     end $$;
-    create trigger refuse before insert on jobs for each row when (new.schedule = 'broken') execute function refuse();`);
-  try {
-    await _due("broken");
-    const waitsOn = (what: string) => async () => {
+    create trigger refuse before insert on jobs for each row when (new.data ->> 'message' = 'wrong') execute function refuse();`);
+  const waitsOn = (what: string) =>
+    _until(async () => {
       const [row] = await world.sql`
         select from pg_stat_activity where datname = current_database() and state = 'active' and ${world.sql.unsafe(what)}`;
       return row !== undefined;
-    };
-    await _until(waitsOn("wait_event = 'PgSleep'"));
-    const saving = _save("broken", { cron: "0 0 1 1 *", job });
-    await _until(waitsOn("wait_event_type = 'Lock'"));
-    await world.sql`drop table gate`;
-    const { row: saved } = await saving;
+    });
+  return {
+    reached: () => waitsOn("wait_event = 'PgSleep'"),
+    /** Waits until a transaction waits for a lock. */
+    locked: () => waitsOn("wait_event_type = 'Lock'"),
+    release: () => world.sql`drop table gate`,
+    async [Symbol.asyncDispose]() {
+      await world.sql.unsafe(`drop table if exists gate; drop function if exists refuse cascade`);
+    },
+  };
+}
+const wrongJob = { type: "echo", data: { message: "wrong" } } as const;
 
-    // Ends after anything that the failed run still did.
-    await _ran("well", await _due("well"));
-    const found = await _find("broken");
-    expect(found).toEqual(saved);
+test("a schedule that is corrected during a failing run keeps the correction", async () => {
+  await using _ = await _startConsumer(world);
+  await using refusal = await _refuseWrongJobs();
+  await _due("broken", { job: wrongJob });
+  await refusal.reached();
+  const saving = _save("broken", { cron: "0 0 1 1 *", job });
+  await refusal.locked();
+  await refusal.release();
+  const { row: saved } = await saving;
 
-    const stale = { ...saved, version: saved.version - 1 };
-    const at = new Date().toISOString();
-    const run = {
-      scheduledFor: null,
-      at,
-      outcome: "failed",
-      jobId: null,
-      reason: null,
-      detail: null,
-    } as const;
-    expect(await recordRuns(world.sql, [{ schedule: stale, run }])).toBe(0);
-    expect(await _find("broken")).toEqual(saved);
-  } finally {
-    await world.sql.unsafe(`drop table if exists gate; drop function if exists refuse cascade`);
-  }
+  // Ends after anything that the failed run still did.
+  await _ran("well", await _due("well"));
+  const found = await _find("broken");
+  expect(found).toEqual(saved);
+
+  const stale = { ...saved, version: saved.version - 1 };
+  const at = new Date().toISOString();
+  const run = {
+    scheduledFor: null,
+    at,
+    outcome: "failed",
+    jobId: null,
+    reason: null,
+    detail: null,
+  } as const;
+  expect(await recordRuns(world.sql, [{ schedule: stale, run }])).toBe(0);
+  expect(await _find("broken")).toEqual(saved);
+});
+
+test("a schedule that is corrected during a failing run, and is due, runs as corrected", async () => {
+  await using _ = await _startConsumer(world);
+  await using refusal = await _refuseWrongJobs();
+  const fireTime = await _due("broken", { job: wrongJob });
+  await refusal.reached();
+  // The lock of the table makes the scheduler record the failure after the correction.
+  const correcting = world.sql.begin(async (tx) => {
+    await tx`lock table schedules in exclusive mode`;
+    await tx`
+      update schedules set version = version + 1,
+        definition = jsonb_set(definition, '{job,data,message}', '"right"') where name = 'broken'`;
+  });
+  await refusal.locked();
+  await refusal.release();
+  await correcting;
+  expect((await _ran("broken", fireTime)).run).toMatchObject({ outcome: "created" });
 });
 
 /** Copies a schedule many times under other names. */
