@@ -117,6 +117,38 @@ test("jobs that a stock BullMQ worker removes are settled without the reconciler
   });
 });
 
+test("a job that is cancelled while a stock BullMQ worker processes it leaves Redis when the worker ends", async () => {
+  const { client, redisClient, until } = stack;
+  const connection = new Redis(stack.redis.url, { maxRetriesPerRequest: null });
+  const started = Promise.withResolvers<void>();
+  const held = Promise.withResolvers<void>();
+  const ended = Promise.withResolvers<void>();
+  await using worker = _closing(
+    new Worker(
+      bullName("default"),
+      async () => {
+        started.resolve();
+        await held.promise;
+      },
+      { connection, prefix: "bull" },
+    ).on("completed", () => ended.resolve()),
+    connection,
+  );
+  await worker.ready();
+  const { id } = await client.createJob(echo("held"));
+  await started.promise;
+  await client.cancelJob(id);
+  held.resolve();
+  await ended.promise;
+
+  const { base, completed } = queueKeys("bull", "default");
+  await until("Redis has forgotten the job", async () => {
+    const left = (await redisClient.zcard(completed)) + (await redisClient.exists(base + id));
+    return left === 0 || undefined;
+  });
+  expect(await client.getJob(id)).toMatchObject({ status: "cancelled" });
+});
+
 /** A Python that has the package `bullmq`; PYTHON names one of a virtual environment. */
 const python = process.env["PYTHON"] ?? "python3";
 const hasBullmq = Bun.spawnSync([python, "-c", "import bullmq"]).success;
