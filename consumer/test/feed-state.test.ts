@@ -240,7 +240,7 @@ test("a job is dead when its server sends Retry-After every time", async () => {
   });
 });
 
-test("overlapping fetches store no validators", async () => {
+test("overlapping fetches store no validators, and an earlier fetch that ends later changes nothing else", async () => {
   const job = await world.record(_request("/overlap"));
   const feeds = createFeedStates(
     createRetryingLedger({
@@ -263,6 +263,18 @@ test("overlapping fetches store no validators", async () => {
   }
   await end(await begin());
   expect(await etag()).toBe('"1"');
+
+  const [earlier, later] = [await begin(), await begin()];
+  await end(later);
+  const { fetches: _, ...ended } = (await _getState("/overlap"))!;
+  await feeds.end(earlier, { code: 410, known: undefined, error: "gone", isGone: true });
+  expect(await _getState("/overlap")).toMatchObject({ ...ended, etag: null, final_url: null });
+
+  const [failed, succeeded] = [await begin(), await begin()];
+  await feeds.end(failed, { code: 500, known: undefined, error: "broken" });
+  expect(await _getState("/overlap")).toMatchObject({ status: 500, failures: 1 });
+  await end(succeeded);
+  expect(await _getState("/overlap")).toMatchObject({ status: 200, failures: 0, etag: null });
   await world.sql`update jobs set status = 'dead' where id = ${job.id}`;
 });
 

@@ -2,6 +2,7 @@ import type { FeedColumns } from "@toril/contract/engine/postgres/tables";
 import { toStorableText } from "@toril/contract/api/json/json";
 import { isLockTimeout, isTransient } from "@toril/contract/engine/postgres/errors";
 import type { RetryingLedger } from "../stores/retrying-ledger.ts";
+import type { PendingQuery } from "postgres";
 import type { Known } from "../safe-fetch/safe-fetch.ts";
 
 /** A fetch in progress. */
@@ -79,30 +80,38 @@ export function createFeedStates(ledger: RetryingLedger): FeedStates {
 
     /**
      * When fetches overlap, one may enqueue items that the other has replaced. Then neither stores validators, so the
-     * next fetch reads the whole feed again: the overtaken fetch increments `fetches` to signal the other one.
+     * next fetch reads the whole feed again: the overtaken fetch increments `fetches` to signal the other one. A fetch that ends after a later one has ended does not
+     * overwrite the outcome.
      */
     async end({ jobId, source, url, turn }, outcome) {
       const { code = null, error, known, counts, movedTo, isGone = false, notBefore } = outcome;
       const lastError = error === undefined ? null : toStorableText(error.slice(0, maxErrorLength));
-      await ledger.retryUntilAvailable(
-        (sql) => sql`
+      await ledger.retryUntilAvailable((sql) => {
+        const unlessOvertaken = (column: string, value: PendingQuery<Row[]>) =>
+          sql`${sql(column)} = case when ended_fetch < ${turn} then ${value} else ${sql(column)} end`;
+        return sql`
           update feeds set
             final_url = case when fetches = ${turn} then ${known?.url ?? null}::text end,
             etag = case when fetches = ${turn} then ${known?.etag ?? null}::text end,
             last_modified = case when fetches = ${turn} then ${known?.lastModified ?? null}::text end,
             fetches = case when fetches = ${turn} then fetches else fetches + 1 end,
-            new_items = ${counts?.new ?? null}::int,
-            changed_items = ${counts?.changed ?? null}::int,
-            moved_to = ${movedTo === undefined ? null : toStorableText(movedTo)}::text,
-            ended_at = case when ${isGone} then now() end,
-            not_before = case when fetches = ${turn} or ${lastError}::text is not null
-              then ${notBefore ?? null}::timestamptz end,
-            status = ${code}::smallint, last_error = ${lastError}::text, fetched_at = now(),
-            failures = case when ${lastError}::text is null then 0 else failures + 1 end
+            ended_fetch = greatest(ended_fetch, ${turn}),
+            ${unlessOvertaken("new_items", sql`${counts?.new ?? null}::int`)},
+            ${unlessOvertaken("changed_items", sql`${counts?.changed ?? null}::int`)},
+            ${unlessOvertaken("moved_to", sql`${movedTo === undefined ? null : toStorableText(movedTo)}::text`)},
+            ${unlessOvertaken("ended_at", sql`case when ${isGone} then now() end`)},
+            ${unlessOvertaken(
+              "not_before",
+              sql`case when fetches = ${turn} or ${lastError}::text is not null
+                then ${notBefore ?? null}::timestamptz end`,
+            )},
+            ${unlessOvertaken("status", sql`${code}::smallint`)},
+            ${unlessOvertaken("last_error", sql`${lastError}::text`)},
+            ${unlessOvertaken("fetched_at", sql`now()`)},
+            ${unlessOvertaken("failures", sql`case when ${lastError}::text is null then 0 else failures + 1 end`)}
           where tenant = (select tenant from jobs where id = ${jobId}::uuid)
-            and source = ${source} and md5(url) = md5(${url})`,
-        isFinal,
-      );
+            and source = ${source} and md5(url) = md5(${url})`;
+      }, isFinal);
     },
   };
 }

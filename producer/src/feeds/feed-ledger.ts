@@ -19,7 +19,7 @@ export interface FeedPosition {
 
 export type FeedRow = Omit<
   FeedColumns,
-  "tenant" | "finalUrl" | "etag" | "lastModified" | "fetches" | "createdAt"
+  "tenant" | "finalUrl" | "etag" | "lastModified" | "fetches" | "endedFetch" | "createdAt"
 > & {
   hash: string;
   nextFetchAt: Date | null;

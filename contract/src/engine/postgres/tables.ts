@@ -493,6 +493,8 @@ export const feeds = pgTable(
     notBefore: time(),
     /** Incremented when a fetch begins, and by a fetch that a later one overtook. */
     fetches: integer().notNull().default(0),
+    /** `fetches` at the beginning of the latest fetch that has ended. */
+    endedFetch: integer().notNull().default(0),
     createdAt: time().notNull().defaultNow(),
   },
   (table) => [

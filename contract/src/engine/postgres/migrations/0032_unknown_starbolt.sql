@@ -1,0 +1,1 @@
+ALTER TABLE "feeds" ADD COLUMN "ended_fetch" integer DEFAULT 0 NOT NULL;
