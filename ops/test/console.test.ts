@@ -467,9 +467,19 @@ test("a person signs in with OpenID Connect and acts under that name, and no oth
   await resume.click();
   await page.getByRole("button", { name: "Pause feeds" }).waitFor();
   expect(people.counts.refreshed).toBeGreaterThan(0);
+  await show(page, "/jobs");
+  await page.getByLabel("Key").fill("entered before");
   people.endSessions();
   await page.context().clearCookies({ name: "toril-session" });
   await page.getByText("Your session has ended").waitFor();
+  const opening = page.waitForEvent("popup");
+  await signIn.click();
+  const tab = await opening;
+  await tab.getByRole("link", { name: "Sign in as alice" }).click();
+  await tab.getByRole("heading", { name: "Jobs", exact: true }).waitFor();
+  await page.evaluate("dispatchEvent(new Event('focus'))");
+  await page.getByText("Your session has ended").waitFor({ state: "detached" });
+  expect(await page.getByLabel("Key").inputValue()).toBe("entered before");
 });
 
 test("with keys, the console asks for one, offers what its scopes permit, and again when it has expired", async () => {
@@ -544,4 +554,41 @@ test("with keys, the console asks for one, offers what its scopes permit, and ag
   await page.getByRole("button", { name: "Save" }).click();
   await page.getByText("0 of 7 pending jobs").waitFor();
   expect(await findViolations(page)).toEqual([]);
+});
+
+test("what was entered stays when the session ends, unless the next key permits less", async () => {
+  const limits = { queues: null, types: null, quotas: null, expiresAt: null };
+  const issue = (name: string, scopes: Scope[]) =>
+    issueKey(stack.sql, "default", { name, scopes, ...limits }, async () => {});
+  await using opened = await open("/keys", {});
+  const { page } = opened;
+  const signIn = async ({ key }: { key: string }) => {
+    await page.getByRole("textbox", { name: "API key" }).fill(key);
+    await page.getByRole("button", { name: "Sign in" }).click();
+  };
+  async function expire({ id }: { id: string }) {
+    const change = { expiresAt: new Date(Date.now() + 100).toISOString() };
+    await changeKey(stack.sql, id, { tenant: "default", change, check() {} }, async () => {});
+    await page.getByText("Your session has ended").waitFor();
+  }
+  const first = await issue("first", ["all:read", "keys:admin"]);
+  await signIn(first);
+  await page.getByRole("button", { name: "Create a key" }).click();
+  const dialog = page.getByRole("dialog", { name: "Create a key" });
+  await dialog.getByLabel("Name").fill("entered");
+  await expire(first);
+  expect(await findViolations(page)).toEqual([]);
+  for (const _ of ["once", "twice"]) await page.keyboard.press("Escape");
+  await page.getByText("Your session has ended").waitFor();
+  const second = await issue("second", ["all:read", "keys:admin"]);
+  await signIn(second);
+  await page.locator(".account-name", { hasText: "second" }).waitFor({ state: "attached" });
+  expect(await dialog.getByLabel("Name").inputValue()).toBe("entered");
+  await dialog.getByRole("button", { name: "Create" }).click();
+  await page.getByRole("dialog", { name: "The key entered" }).waitFor();
+
+  await expire(second);
+  await signIn(await issue("third", ["all:read"]));
+  await page.locator(".account-name", { hasText: "third" }).waitFor();
+  expect(await page.getByRole("dialog").count()).toBe(0);
 });

@@ -1,9 +1,12 @@
 import { createClient, type IssuedApiKey, TorilError } from "@toril/client";
 
-const unauthenticated = new Set<() => void>();
+/** Called when the service refuses the session. Returns what reads wait for, before they are repeated. */
+type SessionListener = () => Promise<void> | undefined;
+
+const unauthenticated = new Set<SessionListener>();
 
 /** Calls the listener when the service refuses the session: it expired, or the key was revoked. */
-export function onUnauthenticated(listener: () => void): () => void {
+export function onUnauthenticated(listener: SessionListener): () => void {
   unauthenticated.add(listener);
   return () => void unauthenticated.delete(listener);
 }
@@ -20,8 +23,12 @@ export async function send(request: Request): Promise<Response> {
   // A person repeats the upload of a file.
   if (isRefreshed && again === undefined) return response;
   const last = isRefreshed && again !== undefined ? await fetch(again) : response;
-  if (last.status === 401) for (const listener of unauthenticated) listener();
-  return last;
+  if (last.status !== 401) return last;
+  const signIns = [...unauthenticated].flatMap((listener) => listener() ?? []);
+  // Another person may sign in later, and must not send a change that the first one made.
+  if (signIns.length === 0 || request.method !== "GET") return last;
+  await Promise.all(signIns);
+  return send(request);
 }
 
 function mark(request: Request): Request {
@@ -36,8 +43,8 @@ function isSmall({ body, headers }: Request): boolean {
 
 let refreshing: Promise<boolean> | undefined;
 
-/** Refreshes the session; requests that are refused at the same time share one refresh, also those of other tabs. */
-function refreshSession(): Promise<boolean> {
+/** Returns whether there is a session, refreshed if necessary; requests that are refused at the same time share one refresh, also those of other tabs. */
+export function refreshSession(): Promise<boolean> {
   refreshing ??= withLock(async () => {
     const options = { headers: header };
     // Another tab may have refreshed the session meanwhile.

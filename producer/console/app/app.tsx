@@ -1,20 +1,40 @@
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { Principal } from "@toril/client";
 import { toast, Toasts } from "../ui/toast.tsx";
-import { client, describeError, fetchJson, onUnauthenticated, signOut } from "./api.ts";
+import {
+  client,
+  describeError,
+  fetchJson,
+  onUnauthenticated,
+  refreshSession,
+  signOut,
+} from "./api.ts";
 import { Page } from "./pages.tsx";
-import { SessionContext } from "./session.tsx";
+import { permitsAllOf, SessionContext } from "./session.tsx";
 import { Shell } from "./shell.tsx";
-import { SignIn } from "./sign-in.tsx";
+import { SignIn, SignInAgain } from "./sign-in.tsx";
 
 type State =
   | { status: "loading" }
   | { status: "signed-out"; reason?: string }
   | { status: "unavailable"; detail: string }
-  | { status: "signed-in"; principal: Principal; version: string };
+  | SignedIn;
+
+interface SignedIn {
+  status: "signed-in";
+  principal: Principal;
+  version: string;
+  /** The session has ended: the page stays as it is, below the sign-in form. */
+  hasEnded: boolean;
+  /** Counts principals; the page begins anew for the next one. */
+  turn: number;
+}
 
 export function App() {
   const [state, setState] = useState<State>({ status: "loading" });
+  const latest = useRef(state);
+  latest.current = state;
+  const signIn = useRef<PromiseWithResolvers<void> | undefined>(undefined);
 
   async function open() {
     try {
@@ -22,10 +42,12 @@ export function App() {
         client.getPrincipal(),
         fetchJson<{ version: string }>("/"),
       ]);
-      setState({ status: "signed-in", principal, version });
+      setState((last) => toSignedIn(last, principal, version));
+      signIn.current?.resolve();
+      signIn.current = undefined;
     } catch (error) {
       setState((last) =>
-        last.status === "signed-out"
+        last.status === "signed-out" || (last.status === "signed-in" && last.hasEnded)
           ? last
           : { status: "unavailable", detail: describeError(error) },
       );
@@ -33,16 +55,30 @@ export function App() {
   }
 
   useEffect(() => {
-    const forget = onUnauthenticated(() =>
-      setState((last) =>
-        last.status === "signed-in"
-          ? { status: "signed-out", reason: "Your session has ended: sign in again to continue." }
-          : { status: "signed-out", ...(last.status === "signed-out" ? last : {}) },
-      ),
-    );
+    const forget = onUnauthenticated(() => {
+      if (latest.current.status !== "signed-in") {
+        setState((last) => (last.status === "signed-out" ? last : { status: "signed-out" }));
+        return undefined;
+      }
+      setState((last) => (last.status === "signed-in" ? { ...last, hasEnded: true } : last));
+      signIn.current ??= Promise.withResolvers();
+      return signIn.current.promise;
+    });
     void open();
     return forget;
   }, []);
+
+  const hasEnded = state.status === "signed-in" && state.hasEnded;
+  useEffect(() => {
+    if (!hasEnded) return undefined;
+    // The person may have signed in in another tab.
+    const check = async () => {
+      if (await refreshSession().catch(() => false)) await open();
+    };
+    const listener = () => void check();
+    addEventListener("focus", listener);
+    return () => removeEventListener("focus", listener);
+  }, [hasEnded]);
 
   async function end() {
     try {
@@ -69,14 +105,23 @@ export function App() {
       </main>
     );
   }
-  const { principal, version } = state;
+  const { principal, version, turn } = state;
   const session = { principal, version, renew: () => void open(), end: () => void end() };
   return (
     <SessionContext.Provider value={session}>
-      <Shell>
+      <Shell key={turn}>
         <Page />
       </Shell>
       <Toasts />
+      {hasEnded && <SignInAgain onSignedIn={() => void open()} />}
     </SessionContext.Provider>
   );
+}
+
+/** What a page shows, and what was entered there, stays for a principal that may do at least as much as the last one. */
+function toSignedIn(last: State, principal: Principal, version: string): SignedIn {
+  const shown = { status: "signed-in", principal, version, hasEnded: false } as const;
+  if (last.status !== "signed-in") return { ...shown, turn: 0 };
+  const isNext = last.hasEnded && !permitsAllOf(principal, last.principal);
+  return { ...shown, turn: last.turn + (isNext ? 1 : 0) };
 }

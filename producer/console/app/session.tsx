@@ -42,3 +42,15 @@ export function useRestricted(): boolean {
 export function IfCan({ scope, children }: { scope: Scope; children: ComponentChildren }) {
   return useCan()(scope) ? <>{children}</> : null;
 }
+
+/** Whether a principal may do everything that another one may. */
+export function permitsAllOf(principal: Principal, other: Principal): boolean {
+  const includes = (own: readonly string[] | null, others: readonly string[] | null) =>
+    own === null || (others?.every((one) => own.includes(one)) ?? false);
+  return (
+    principal.tenant === other.tenant &&
+    includes(principal.scopes, other.scopes) &&
+    includes(principal.queues, other.queues) &&
+    includes(principal.types, other.types)
+  );
+}

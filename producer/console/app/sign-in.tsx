@@ -1,14 +1,44 @@
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { describeError, getSignInOptions, signIn, type SignInOptions } from "./api.ts";
 import { Logo } from "./logo.tsx";
 
 export interface SignInProps {
   /** Why the form is shown, if a session ended. */
   reason: string | undefined;
+  /** The page behind the form must stay: the issuer's pages open in another tab. */
+  keepsPage?: boolean;
   onSignedIn(): void;
 }
 
-export function SignIn({ reason, onSignedIn }: SignInProps) {
+/** Covers a page whose session has ended with the sign-in form; what was entered on the page stays. */
+export function SignInAgain({ onSignedIn }: Pick<SignInProps, "onSignedIn">) {
+  const ref = useRef<HTMLDialogElement>(null);
+  const show = () => ref.current?.showModal();
+  useEffect(() => {
+    const dialog = ref.current;
+    show();
+    // Gives the focus back to where it was.
+    return () => dialog?.close();
+  }, []);
+  return (
+    <dialog
+      ref={ref}
+      class="sign-in-again"
+      aria-label="Sign in"
+      onCancel={(event) => event.preventDefault()}
+      // Browsers close a dialog when Escape is pressed twice.
+      onClose={show}
+    >
+      <SignIn
+        reason="Your session has ended: sign in again to continue."
+        keepsPage
+        onSignedIn={onSignedIn}
+      />
+    </dialog>
+  );
+}
+
+export function SignIn({ reason, keepsPage = false, onSignedIn }: SignInProps) {
   const [key, setKey] = useState("");
   const [error, setError] = useState<string>();
   const [isBusy, setBusy] = useState(false);
@@ -38,8 +68,9 @@ export function SignIn({ reason, onSignedIn }: SignInProps) {
     }
   }
 
+  const Frame = keepsPage ? "div" : "main";
   return (
-    <main class="sign-in">
+    <Frame class="sign-in">
       <form class="card" onSubmit={(event) => void submit(event)}>
         <Logo />
         <h1>Sign in to Toril</h1>
@@ -71,7 +102,8 @@ export function SignIn({ reason, onSignedIn }: SignInProps) {
           <a
             class="button wide"
             // Not a page of the console: the browser must load it.
-            target="_self"
+            target={keepsPage ? "_blank" : "_self"}
+            rel="noopener"
             href={`${oidc.url}?to=${encodeURIComponent(location.pathname + location.search)}`}
           >
             Sign in with {oidc.issuer}
@@ -82,6 +114,6 @@ export function SignIn({ reason, onSignedIn }: SignInProps) {
           after 12 hours.
         </p>
       </form>
-    </main>
+    </Frame>
   );
 }
