@@ -265,10 +265,17 @@ test("overlapping fetches store no validators, and an earlier fetch that ends la
   expect(await etag()).toBe('"1"');
 
   const [earlier, later] = [await begin(), await begin()];
-  await end(later);
+  const notBefore = new Date(Date.now() + 3_600_000);
+  await feeds.end(later, { code: 200, known, notBefore });
   const { fetches: _, ...ended } = (await _getState("/overlap"))!;
+  expect(ended["not_before"]).toEqual(notBefore);
   await feeds.end(earlier, { code: 410, known: undefined, error: "gone", isGone: true });
-  expect(await _getState("/overlap")).toMatchObject({ ...ended, etag: null, final_url: null });
+  expect(await _getState("/overlap")).toMatchObject({
+    ...ended,
+    etag: null,
+    final_url: null,
+    not_before: null,
+  });
 
   const [failed, succeeded] = [await begin(), await begin()];
   await feeds.end(failed, { code: 500, known: undefined, error: "broken" });

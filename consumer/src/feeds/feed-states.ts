@@ -80,8 +80,8 @@ export function createFeedStates(ledger: RetryingLedger): FeedStates {
 
     /**
      * When fetches overlap, one may enqueue items that the other has replaced. Then neither stores validators, so the
-     * next fetch reads the whole feed again: the overtaken fetch increments `fetches` to signal the other one. A fetch that ends after a later one has ended does not
-     * overwrite the outcome.
+     * next fetch reads the whole feed again: the overtaken fetch increments `fetches` to signal the other one. A fetch
+     * that ends after a later one has ended does not overwrite the outcome.
      */
     async end({ jobId, source, url, turn }, outcome) {
       const { code = null, error, known, counts, movedTo, isGone = false, notBefore } = outcome;
@@ -100,11 +100,10 @@ export function createFeedStates(ledger: RetryingLedger): FeedStates {
             ${unlessOvertaken("changed_items", sql`${counts?.changed ?? null}::int`)},
             ${unlessOvertaken("moved_to", sql`${movedTo === undefined ? null : toStorableText(movedTo)}::text`)},
             ${unlessOvertaken("ended_at", sql`case when ${isGone} then now() end`)},
-            ${unlessOvertaken(
-              "not_before",
-              sql`case when fetches = ${turn} or ${lastError}::text is not null
-                then ${notBefore ?? null}::timestamptz end`,
-            )},
+            not_before = case
+              when ended_fetch >= ${turn} then case when last_error is not null then not_before end
+              when fetches = ${turn} or ${lastError}::text is not null then ${notBefore ?? null}::timestamptz
+            end,
             ${unlessOvertaken("status", sql`${code}::smallint`)},
             ${unlessOvertaken("last_error", sql`${lastError}::text`)},
             ${unlessOvertaken("fetched_at", sql`now()`)},
