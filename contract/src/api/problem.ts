@@ -171,7 +171,12 @@ function nearestChoice({ errors }: z.core.$ZodIssueInvalidUnion): z.core.$ZodIss
 
 /** Converts zod issues to at most 25 field errors. `base` is the JSON Pointer of the validated value. */
 export function fieldErrors(issues: readonly z.core.$ZodIssue[], base = ""): FieldError[] {
-  return [...eachError(issues, base).take(maxFieldErrors)];
+  const errors: FieldError[] = [];
+  for (const error of eachError(issues, base)) {
+    errors.push(error);
+    if (errors.length === maxFieldErrors) break;
+  }
+  return errors;
 }
 
 function* eachError(issues: readonly z.core.$ZodIssue[], base: string): Generator<FieldError> {
