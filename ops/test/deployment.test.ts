@@ -6,6 +6,8 @@ import { z } from "zod";
 
 import openapi from "../../openapi.yaml";
 import project from "../../package.json" with { type: "json" };
+import cli from "../cli/package.json" with { type: "json" };
+import ops from "../package.json" with { type: "json" };
 import { defaultFor, readsVariable, type Program } from "../dev/checks/configuration.ts";
 import { images } from "./_check-manifests.ts";
 import {
@@ -60,6 +62,13 @@ describe("compose.yaml", () => {
   test.each(own)("builds $name from a stage of the Dockerfile, at this version", ({ service }) => {
     expect(dockerfile).toContain(` AS ${service.build?.target}\n`);
     expect(service.image).toBe(`toril-${service.build?.target}:${project.version}`);
+  });
+
+  test("builds images with all dependencies of the command line", () => {
+    expect(dockerfile).toMatch(/^RUN bun install .*--production/m);
+    // The image has Bun.
+    const needed = Object.keys(cli.dependencies).filter((name) => name !== "bun");
+    expect(needed.filter((name) => !(name in ops.dependencies))).toEqual([]);
   });
 
   test.each(own.filter(({ program }) => program !== "migrate"))(
