@@ -11,6 +11,7 @@ const untouched = {
   attemptsMade: 0,
   attemptsStarted: 0,
   progress: null,
+  dispatchedOn: time,
   processedOn: undefined,
   stalls: 0,
   worker: null,
@@ -81,6 +82,7 @@ test("a job that a worker has taken is active, with its progress", async () => {
       attemptsMade: 0,
       attemptsStarted: 1,
       progress: { rows: 7 },
+      dispatchedOn: dispatched.options.timestamp,
       processedOn: job.processedOn,
       stalls: 0,
       worker: null,
@@ -152,7 +154,9 @@ test("a job whose hash is gone is active while a worker holds its lock", async (
   await site.dispatch("q", [dispatched]);
   const { worker } = await take();
   await redis.del(queueKeys(site.prefix, "q").base + dispatched.bullId);
-  expect(await read(dispatched)).toEqual([{ ...untouched, state: "active" }]);
+  expect(await read(dispatched)).toEqual([
+    { ...untouched, state: "active", dispatchedOn: undefined },
+  ]);
   await worker.close();
 });
 

@@ -126,6 +126,7 @@ test("a job that fails, retries and dies is shown live, and redriven from its gr
   const { page, complaints } = opened;
   await hasStatus(page, "dead");
   await page.getByText("Attempt 2", { exact: true }).waitFor();
+  await page.getByText(/^Written to Redis, time to start \d/).waitFor();
   await page.getByText("Settled: dead").waitFor();
   await page.getByRole("link", { name: "Dead letters" }).click();
   await page.getByRole("button", { name: /^Redrive echo/ }).click();
@@ -260,6 +261,9 @@ test("a job page stays live when the producer is restarted", async () => {
   const { id } = await stack.client.createJob({ type: "echo", data: { message: "later" } });
   await using opened = await open(`/jobs/${id}`);
   await hasStatus(opened.page, "waiting");
+  const dispatched = opened.page.getByRole("listitem").filter({ hasText: "Dispatched" });
+  const { dispatchedAt } = await stack.client.getJob(id);
+  expect(await dispatched.locator("time").getAttribute("datetime")).toBe(dispatchedAt);
   await stack.producers[0]!.restart();
   await stack.client.resumeQueue("default");
   await hasStatus(opened.page, "completed");

@@ -143,6 +143,7 @@ test("an accepted job is in Postgres and in Redis and can be read", async () => 
     runAt: null,
     expiresAt: null,
     settledAt: null,
+    dispatchedAt: expect.any(String),
     startedAt: null,
     position: 1,
     estimatedStartAt: null,

@@ -853,6 +853,11 @@ export interface components {
             /** Format: date-time */
             createdAt: string;
             data?: unknown;
+            /**
+             * Format: date-time
+             * @description Time at which a pending job was written to Redis; null if it was not, if the job is finished, or if Redis is unavailable
+             */
+            dispatchedAt: string | null;
             error: components["schemas"]["JobError"] | null;
             /**
              * Format: date-time

@@ -78,14 +78,12 @@ function toDetail(
   row: JobDetailRow,
   { current, detail, rate }: LiveDetails,
 ): JobDetail {
-  const { processedOn } = current ?? {};
+  const { dispatchedOn, processedOn } = current ?? {};
   const position = current?.state === "active" ? null : (detail?.position ?? null);
   return {
     ...toJob(jobTypes, row, current),
-    startedAt:
-      processedOn === undefined
-        ? (row.startedAt?.toISOString() ?? null)
-        : new Date(processedOn).toISOString(),
+    dispatchedAt: toTime(dispatchedOn),
+    startedAt: toTime(processedOn) ?? row.startedAt?.toISOString() ?? null,
     position,
     estimatedStartAt: estimateStart(row, { position, rate, state: current?.state }),
     backoff: row.options.backoff,
@@ -98,6 +96,10 @@ function toDetail(
     log: row.log ?? detail?.log ?? [],
     history: parseHistory(row.history),
   };
+}
+
+function toTime(ms: number | undefined): string | null {
+  return ms === undefined ? null : new Date(ms).toISOString();
 }
 
 /** Failed and lost attempts have left an error; the last attempt is in the row, or active. */
@@ -149,19 +151,21 @@ interface Live {
   state: Job["state"];
   attemptsMade: number;
   progress: unknown;
+  dispatchedOn?: number | undefined;
   processedOn?: number | undefined;
   worker?: string | null;
 }
 
 function toLive(liveState: LiveState | undefined): Live {
   if (liveState === undefined) return { state: "undispatched", attemptsMade: 0, progress: null };
-  const { state, processedOn, worker, stalls, progress = null } = liveState;
+  const { state, dispatchedOn, processedOn, worker, stalls, progress = null } = liveState;
   const attemptsMade = liveState.attemptsMade + stalls;
   // The job finished a moment ago, and its settlement is still being batched.
   return {
     state: state === "finished" ? "active" : state,
     attemptsMade,
     progress,
+    dispatchedOn,
     processedOn,
     worker,
   };

@@ -188,6 +188,10 @@ export type JobLogLine = z.infer<typeof JobLogLine>;
 
 /** A job with the details that take longer to read. */
 export const JobDetail = Job.extend({
+  dispatchedAt: Time.nullable().meta({
+    description:
+      "Time at which a pending job was written to Redis; null if it was not, if the job is finished, or if Redis is unavailable",
+  }),
   startedAt: Time.nullable().meta({
     description: "Start time of the last attempt; null if unknown",
   }),
@@ -225,6 +229,7 @@ export const JobDetail = Job.extend({
   id: "JobDetail",
   example: {
     ...jobExample,
+    dispatchedAt: null,
     startedAt: "2026-11-23T09:30:00.500Z",
     position: null,
     estimatedStartAt: null,

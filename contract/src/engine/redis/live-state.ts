@@ -7,6 +7,8 @@ interface Attempts {
   attemptsStarted: number;
   /** Progress last reported by the handler; null if none. */
   progress: unknown;
+  /** When the job was written to Redis, ms since 1970. */
+  dispatchedOn: number | undefined;
   /** When the last attempt began, ms since 1970. */
   processedOn: number | undefined;
   /** How often the job stalled, that is, lost its consumer. */
@@ -95,11 +97,12 @@ const hashFields = [
 
 function toLiveState(hash: (string | undefined)[], state: RedisState): LiveState {
   const [made, started, progress, processedOn, finishedOn, failedReason, returnValue] = hash;
-  const [stalls, worker] = hash.slice(8);
+  const [dispatchedOn, stalls, worker] = hash.slice(7);
   const attempts = {
     attemptsMade: Number(made ?? 0),
     attemptsStarted: Number(started ?? 0),
     progress: parseJsonOrNull(progress),
+    dispatchedOn: dispatchedOn === undefined ? undefined : Number(dispatchedOn),
     processedOn: processedOn === undefined ? undefined : Number(processedOn),
     stalls: Number(stalls ?? 0),
     worker: worker ?? null,

@@ -51,10 +51,30 @@ function describeWaiting({ state, attempts }: JobDetail): Pick<Step, "title" | "
   return { title: attempts.made > 0 ? "Waiting for the next attempt" : "Waiting until due" };
 }
 
+/** Returns the step to Redis; undefined if the job is not known to have taken it. */
+function toDispatch(job: JobDetail): Step | undefined {
+  const { createdAt, dispatchedAt, runAt, history } = job;
+  const first = job.attemptHistory[0];
+  if (dispatchedAt === null && first === undefined) return undefined;
+  const details = ["Written to Redis"];
+  // A retried job is measured from its retry, whose time is not recorded.
+  if (first?.attempt === 1 && first.startedAt !== null && history.length === 0) {
+    const from = Math.max(Date.parse(createdAt), Date.parse(runAt ?? createdAt));
+    const ms = Date.parse(first.startedAt) - from;
+    // A promoted job starts before its due time.
+    if (ms >= 0) details.push(`time to start ${formatDuration(ms)}`);
+  }
+  return { at: dispatchedAt, title: "Dispatched", detail: details.join(", ") };
+}
+
 function toSteps(job: JobDetail): Step[] {
   const failures = new Map(job.failures.map((failure) => [failure.attempt, failure]));
   const steps: Step[] = [{ at: job.createdAt, title: "Accepted", detail: "Committed to Postgres" }];
-  if (job.runAt !== null) steps.push({ at: job.runAt, title: "Due" });
+  const dispatch = toDispatch(job);
+  const due = job.runAt !== null && { at: job.runAt, title: "Due" };
+  // A job that waits for its time is in Redis already, unless it was full.
+  const isLate = due && dispatch && dispatch.at !== null && dispatch.at > due.at;
+  steps.push(...[isLate ? due : dispatch, isLate ? dispatch : due].filter((step) => !!step));
   for (const { attempt, startedAt, durationMs, outcome, worker } of job.attemptHistory) {
     const failure = failures.get(attempt);
     const took = durationMs === null ? undefined : `after ${formatDuration(durationMs)}`;
