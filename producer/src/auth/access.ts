@@ -82,7 +82,7 @@ function getDetail(
   if (identity.status !== "no-keys") return identity.detail;
   return (
     "No API key exists yet, and the address is reachable from other machines. Create the first key with " +
-    "`bun run toril keys create --name admin --scopes keys:admin`, or set ALLOW_OPEN=true to disable authentication."
+    "`bun run toril keys create --ledger --name admin --scopes keys:admin`, or set ALLOW_OPEN=true to disable authentication."
   );
 }
 
