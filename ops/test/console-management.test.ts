@@ -106,6 +106,7 @@ test("an interrupted import continues with the same file, and can be cancelled",
   expect((await stack.client.getImport(interrupted.id)).counts.accepted).toBe(1000);
   await page.goto(`${ui.url}/imports/${other.id}`);
   await page.getByRole("button", { name: "Cancel import" }).click();
+  await page.getByRole("button", { name: "Cancel import and jobs" }).click();
   await page.locator(".status", { hasText: "cancelled" }).waitFor();
   expect(complaints).toEqual([]);
 });

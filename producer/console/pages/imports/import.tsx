@@ -6,7 +6,7 @@ import { to } from "../../app/router.ts";
 import { useCan } from "../../app/session.tsx";
 import { useStream } from "../../app/use-stream.ts";
 import { useQuery } from "../../app/use-query.ts";
-import { Action } from "../../ui/action.tsx";
+import { Confirm } from "../../ui/confirm.tsx";
 import { Card, Empty, Loaded, PageHead } from "../../ui/layout.tsx";
 import { formatCount, formatRate } from "../../ui/numbers.ts";
 import { Status } from "../../ui/status.tsx";
@@ -22,6 +22,7 @@ export function ImportPage({ id }: PageProps) {
   const query = useQuery(`import ${id}`, (signal) => client.getImport(id, { signal }));
   const can = useCan();
   const [live, setLive] = useState<Import>();
+  const [isCancelling, setCancelling] = useState(false);
   const [error, setError] = useState<string>();
   const upload = useUpload(id);
   const current = live ?? query.data;
@@ -45,22 +46,30 @@ export function ImportPage({ id }: PageProps) {
       >
         {can("jobs:change") &&
           (current?.status === "receiving" || current?.status === "running") && (
-            <Action
-              kind="danger"
-              run={async () => {
-                pauseUpload(id);
-                await client.cancelImport(id);
-                return "The import is cancelled.";
-              }}
-              onDone={query.reload}
-            >
+            <button class="button danger" type="button" onClick={() => setCancelling(true)}>
               Cancel import
-            </Action>
+            </button>
           )}
         <a class="button" href={to("/jobs", { importId: id })}>
           Jobs of the import
         </a>
       </PageHead>
+      {isCancelling && (
+        <Confirm
+          title="Cancel the import"
+          action="Cancel import and jobs"
+          run={async () => {
+            pauseUpload(id);
+            await client.cancelImport(id);
+            return "The import is cancelled.";
+          }}
+          onClose={() => setCancelling(false)}
+          onDone={query.reload}
+        >
+          No further rows are accepted, and the pending jobs of the import are cancelled. This
+          cannot be undone.
+        </Confirm>
+      )}
       {error !== undefined && query.data !== undefined && (
         <p class="notice" data-tone="warn">
           Not live: {error}
