@@ -140,7 +140,7 @@ test("a job type is registered, and changed on purpose although a job breaks", a
 });
 
 test("a schedule is created with a preview that marks clock changes, run, paused and deleted", async () => {
-  await using opened = await open("/schedules");
+  await using opened = await open("/schedules", { viewport: { width: 1280, height: 900 } });
   const { page, complaints } = opened;
   await page.getByRole("button", { name: "Create a schedule" }).click();
   const dialog = page.getByRole("dialog");
@@ -153,7 +153,19 @@ test("a schedule is created with a preview that marks clock changes, run, paused
   // Winter and summer alternate: each run but the first has another offset than the one before.
   expect(await runs.filter({ hasText: "clock change" }).count()).toBe((await runs.count()) - 1);
   await dialog.getByLabel("Job type").selectOption("echo");
-  await dialog.getByRole("button", { name: "Save" }).click();
+  // The press leaves the field, which loads the next runs; the button stays below the pointer.
+  const loading = Promise.withResolvers<void>();
+  await page.route("**/v1/schedules/preview?*", async (route) => {
+    await loading.promise;
+    await route.continue();
+  });
+  await dialog.getByLabel("Time zone").fill("Europe/Rome");
+  await dialog.getByRole("button", { name: "Save" }).hover();
+  const asked = page.waitForRequest("**/v1/schedules/preview?*");
+  await page.mouse.down();
+  await asked;
+  await page.mouse.up();
+  loading.resolve();
   await page.getByRole("button", { name: "Run now: half-yearly" }).click();
   await page.getByText(/The job .* is enqueued/).waitFor();
   await page.getByRole("button", { name: "Pause half-yearly" }).click();

@@ -131,11 +131,11 @@ function NextRuns({ timing }: { timing: Timing }) {
     client.previewDefinition(timing, { count: 5 }, { signal }),
   );
   if (preview.error !== undefined) {
-    return <p class="error-text">{describeError(preview.error)}</p>;
+    return <p class="next-runs error-text">{describeError(preview.error)}</p>;
   }
   const times = preview.data?.times ?? [];
   return (
-    <div>
+    <div class="next-runs">
       <p class="hint">Next runs, local time of the schedule</p>
       <ol class="runs" aria-label="Next runs">
         {times.map(({ at, local }, index) => (
