@@ -136,16 +136,21 @@ export type StrandedJob = Pick<JobColumns, "id" | "generation" | "queue"> & { is
 
 /**
  * Finds pending jobs of types that were deleted or changed in the last ten minutes. A younger job may still be on its way
- * to Redis.
+ * to Redis. The subqueries keep the planner from reading pending rows when no type has changed.
  */
 export function findStrandedJobs(sql: ISql): Promise<StrandedJob[]> {
   return sql<StrandedJob[]>`
-    select jobs.id, jobs.generation, jobs.queue, job_types.deleted_at is not null as "isDeleted"
-    from job_types join jobs
-      on jobs.tenant = job_types.tenant and jobs.type = job_types.type and jobs.status = 'pending'
-    where job_types.updated_at > now() - interval '10 minutes' and job_types.version > 1
-      and (job_types.deleted_at is not null or jobs.queue <> job_types.queue)
-      and jobs.created_at < now() - interval '2 seconds'
+    select jobs.id, jobs.generation, jobs.queue, changed.deleted_at is not null as "isDeleted"
+    from (
+      select * from job_types where updated_at > now() - interval '10 minutes' and version > 1 offset 0
+    ) as changed
+    cross join lateral (
+      select id, generation, queue from jobs
+      where jobs.tenant = changed.tenant and jobs.type = changed.type and jobs.status = 'pending'
+        and (changed.deleted_at is not null or jobs.queue <> changed.queue)
+        and jobs.created_at < now() - interval '2 seconds'
+      order by jobs.id limit 500
+    ) as jobs
     order by jobs.id limit 500`;
 }
 
