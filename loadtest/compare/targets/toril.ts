@@ -114,9 +114,9 @@ async function truncate(sql: SQL, names: string, tries = 5): Promise<void> {
   }
 }
 
-function createTorilJobs({ redis, sql }: Stores, names: readonly string[]): TargetJobs {
+function createTorilJobs({ redis, sql }: Stores, queueNames: readonly string[]): TargetJobs {
   return {
-    countUnfinished: () => countBullMqUnfinished(redis, torilPrefix, names),
+    countUnfinished: () => countBullMqUnfinished(redis, torilPrefix, queueNames),
     async count() {
       const [row] = (await sql`
         select count(*)::int as accepted, count(*) filter (where status <> 'pending')::int as settled
@@ -130,10 +130,9 @@ function createTorilJobs({ redis, sql }: Stores, names: readonly string[]): Targ
         where schemaname = 'public' and tablename not like 'audit%' and tablename <> 'job_types'`) as {
         name: string;
       }[];
-      const names = tables.map(({ name }) => `"${name}"`).join(", ");
-      await truncate(sql, names);
+      await truncate(sql, tables.map(({ name }) => `"${name}"`).join(", "));
       if (isServed) return;
-      for (const queue of names) await removeKeys(redis, `${torilPrefix}:${queue}:`);
+      for (const name of queueNames) await removeKeys(redis, `${torilPrefix}:${name}:`);
     },
   };
 }
