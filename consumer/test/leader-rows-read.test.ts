@@ -17,6 +17,9 @@ test("a ledger analyzed without pending jobs: the leader reads no pending row fo
     insert into jobs (id, queue, type, data, options, status)
     select gen_random_uuid(), 'default', 'echo', '{}', '{}', ${status} from generate_series(1, ${rows})`;
   await insert("completed");
+  await sql`
+    insert into job_types (tenant, type, queue, definition, version, revision, updated_at)
+    select 'default', 'registered-' || n, 'default', '{}', 2, n, now() - interval '1 hour' from generate_series(1, 100) as n`;
   await sql.unsafe("vacuum analyze");
   await insert("pending");
   const stop = new AbortController();
