@@ -1,19 +1,20 @@
 import { afterAll, beforeEach, expect, test } from "bun:test";
 import { JobTypeRegistration } from "@toril/contract/api/job-type-registration";
 import { createNewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
-import { saveJobType } from "@toril/contract/engine/job-types/job-type-ledger";
+import { type JobTypeRow, saveJobType } from "@toril/contract/engine/job-types/job-type-ledger";
 import { toJobType } from "@toril/contract/engine/job-types/to-job-type";
 import { parseLease } from "@toril/contract/engine/jobs/attempt/lease";
 import { bullId, lockKey } from "@toril/contract/engine/redis/names";
 import { insertJobs } from "@toril/contract/engine/jobs/insert/insert-jobs";
 import {
-  createEndpoint,
   findEndpoint,
   maxFailures,
   resetEndpoint,
   rotateEndpoint,
+  saveEndpoint,
   toEndpoint,
 } from "@toril/contract/engine/push/endpoint-ledger";
+import { disablePush, pausePush } from "@toril/contract/engine/push/endpoint-state";
 import { createKeyRing } from "@toril/contract/engine/secrets/key-ring";
 import { createSigningSecret } from "@toril/contract/engine/webhooks/signature";
 import type { ServerResponse } from "node:http";
@@ -49,7 +50,7 @@ async function _register(changes: object = {}, { timeoutMs = 30_000, url = recei
   const type = `mail.send-${count}`;
   const ref = { tenant: "default", type };
   const secret = createSigningSecret();
-  async function save(changed: object, onSaved?: (tx: ISql) => Promise<void>) {
+  async function save(changed: object) {
     const saved = {
       ...JobTypeRegistration.parse({
         data: { type: "object" },
@@ -61,14 +62,15 @@ async function _register(changes: object = {}, { timeoutMs = 30_000, url = recei
       queue: type,
     };
     const alongside = async () => {};
-    const options = { check() {}, force: true, maxTypes: 100, alongside };
-    await saveJobType(world.sql, ref, saved, { ...options, ...(onSaved && { onSaved }) });
+    async function onSaved(tx: ISql, existing?: JobTypeRow) {
+      const isMoved = existing?.definition.push?.url !== saved.push?.url;
+      await saveEndpoint(tx, ref, { isMoved, createSecret: () => secret });
+    }
+    const options = { check() {}, force: true, maxTypes: 100, alongside, onSaved };
+    await saveJobType(world.sql, ref, saved, options);
     return saved;
   }
-  let registration = await save(
-    changes,
-    async (tx) => void (await createEndpoint(tx, ref, () => secret)),
-  );
+  let registration = await save(changes);
 
   const getEndpoint = async () => toEndpoint((await findEndpoint(world.sql, ref))!, "");
   return {
@@ -291,8 +293,12 @@ test("410 disables the endpoint; its jobs wait until it is reset", async () => {
   expect(await world.waitForEnd(id)).toMatchObject({ status: "completed", attempts: 1 });
 });
 
-test("a response of a URL that was replaced meanwhile does not change the state of the endpoint", async () => {
-  const { type, change, enqueue, getEndpoint } = await _register({ attempts: 1 });
+test.each([
+  "it was reset",
+  "another URL replaced its URL",
+  "another URL replaced its URL and was replaced by it again",
+])("a response does not change the endpoint if %s meanwhile", async (event) => {
+  const { type, ref, change, enqueue, getEndpoint } = await _register({ attempts: 1 });
   const held: ((status: number) => void)[] = [];
   receiver.answerWith((_, response) => {
     if (held.length === 3) response.end();
@@ -300,9 +306,11 @@ test("a response of a URL that was replaced meanwhile does not change the state 
   });
   const ids = await Promise.all([enqueue(), enqueue(), enqueue()]);
   await _until(() => held.length === 3);
-  await change({ push: { url: `${receiver.base}/moved-${type}` } });
+  if (event === "it was reset") await resetEndpoint(world.sql, ref);
+  else await change({ push: { url: `${receiver.base}/moved-${type}` } });
+  if (event.endsWith("again")) await change({});
   held.forEach((answer, index) => answer([410, 500, 429][index]!));
-  // The job after 410 is sent to the new URL, that after 500 is dead, and that after 429 is delayed.
+  // The job after 410 is sent again, that after 500 is dead, and that after 429 is delayed.
   const queue = world.queue(type);
   await _until(async () => {
     const rows = await Promise.all(ids.map((id) => world.getRow(id)));
@@ -315,6 +323,16 @@ test("a response of a URL that was replaced meanwhile does not change the state 
     pausedUntil: null,
     consecutiveFailures: 0,
   });
+});
+
+test("a response of a replaced URL does not change the endpoint, even if its consumer knew the new version", async () => {
+  const { type, ref, change, getEndpoint } = await _register();
+  await change({ push: { url: `${receiver.base}/moved-${type}` } });
+  const { version } = (await findEndpoint(world.sql, ref))!;
+  const sent = { ...ref, version, url: `${receiver.base}/${type}` };
+  expect(await disablePush(world.sql, sent)).toBe(false);
+  await pausePush(world.sql, sent, 3_600_000);
+  expect(await getEndpoint()).toMatchObject({ enabled: true, pausedUntil: null });
 });
 
 test("the circuit opens after consecutive failures, and a success closes it", async () => {

@@ -77,6 +77,30 @@ test("a queue has one push type", async () => {
   );
 });
 
+test("a new URL ends the pause of the previous one and enables the endpoint", async () => {
+  const type = "mail.moved";
+  const _breakEndpoint = () => stores.sql`
+    update push_endpoints set failures = 12, last_error = 'The endpoint answered 500.', is_enabled = false,
+      disabled_at = now(), paused_until = now() + interval '1 h', pause_reason = 'circuit-open' where type = ${type}`;
+  const { body } = await _send("PUT", type, registration);
+  await _breakEndpoint();
+  await _send("PUT", type, { ...registration, attempts: 7 });
+  const broken = { enabled: false, circuit: "open", consecutiveFailures: 12 };
+  expect((await _send("GET", `${type}/endpoint`)).body).toMatchObject(broken);
+  const moved = { ...registration, push: { url: "https://example.org/moved" } };
+  expect((await _send("PUT", type, moved)).body.signingSecret).toBeUndefined();
+  expect((await _send("GET", `${type}/endpoint`)).body).toMatchObject({
+    url: "https://example.org/moved",
+    enabled: true,
+    circuit: "closed",
+    consecutiveFailures: 0,
+    lastError: null,
+    pausedUntil: null,
+  });
+  const [row] = await stores.sql`select id, secret from push_endpoints where type = ${type}`;
+  expect(openSigningSecret(row!["secret"], row!["id"], keys)).toBe(body.signingSecret);
+});
+
 test("the endpoint shows its circuit and is reset; its secret is rotated once", async () => {
   const { body } = await _send("PUT", "mail.shown", registration);
   await stores.sql`

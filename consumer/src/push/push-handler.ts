@@ -19,10 +19,11 @@ export interface PushHandlerDeps {
   getEndpoint(): EndpointRow | undefined;
   /** Whether only one request at a time is sent, to test an endpoint that failed repeatedly. */
   isHalfOpen(): boolean;
-  onSuccess(): Promise<void>;
-  onFailure(error: string): Promise<void>;
-  onPause(pauseMs: number): Promise<void>;
-  onGone(): Promise<void>;
+  /** The callbacks get the endpoint as it was when the job was sent. */
+  onSuccess(sent: EndpointRow): Promise<void>;
+  onFailure(sent: EndpointRow, error: string): Promise<void>;
+  onPause(sent: EndpointRow, pauseMs: number): Promise<void>;
+  onGone(sent: EndpointRow): Promise<void>;
 }
 
 /** When a job is tried again that could not be sent, because the endpoint is paused, disabled or being tested. */
@@ -46,16 +47,20 @@ export function createPushHandler(deps: PushHandlerDeps): Handler {
       });
   }
 
-  async function toResult(outcome: PostOutcome, signal: AbortSignal): Promise<unknown> {
+  async function toResult(
+    outcome: PostOutcome,
+    sent: EndpointRow,
+    signal: AbortSignal,
+  ): Promise<unknown> {
     if (outcome.status === "failed") {
       // Shutdown or cancellation, not a failure of the endpoint.
-      if (!signal.aborted) await deps.onFailure(outcome.detail);
+      if (!signal.aborted) await deps.onFailure(sent, outcome.detail);
       throw new Error(outcome.detail);
     }
     const { code, headers } = outcome;
     const detail = `The endpoint answered ${code}${code >= 300 && code < 400 ? "; redirects are not followed" : ""}.`;
     if (code >= 200 && code < 300) {
-      await deps.onSuccess();
+      await deps.onSuccess(sent);
       if (code === accepted && headers["toril-finish"] === "later") {
         throw new FinishLaterError(toLeaseMs(headers["toril-lease-ms"]));
       }
@@ -64,15 +69,15 @@ export function createPushHandler(deps: PushHandlerDeps): Handler {
     const now = Date.now();
     const pausedUntil = parseRetryAfter({ statusCode: code, headers }, now);
     if (pausedUntil !== null) {
-      await deps.onPause(pausedUntil.getTime() - now);
+      await deps.onPause(sent, pausedUntil.getTime() - now);
       throw new RetryAfterError(pausedUntil, detail);
     }
     if (code === gone) {
-      await deps.onGone();
+      await deps.onGone(sent);
       throw new RetryAfterError(new Date(now + postponedMs), detail);
     }
     if (headers["toril-retry"] === "no") throw new NonRetryableError(withBody(detail, outcome));
-    await deps.onFailure(detail);
+    await deps.onFailure(sent, detail);
     throw new Error(withBody(detail, outcome));
   }
 
@@ -102,7 +107,7 @@ export function createPushHandler(deps: PushHandlerDeps): Handler {
         signal,
         maxResponseBytes: limits.dataBytes,
       });
-      return await toResult(outcome, signal);
+      return await toResult(outcome, endpoint, signal);
     } finally {
       if (isHalfOpen) isTesting = false;
     }

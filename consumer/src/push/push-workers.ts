@@ -90,7 +90,7 @@ export function createPushWorkers(deps: PushWorkersDeps): PushWorkers {
     const { push: settings } = row.definition;
     if (settings === undefined) return undefined;
     const ref = { tenant, type };
-    const endpoint = { ...ref, url: settings.url };
+    const toSent = ({ version }: EndpointRow) => ({ ...ref, url: settings.url, version });
     // The state that was read last may be older than a failure of this process.
     let hasFailed = false;
     const handler = createPushHandler({
@@ -100,19 +100,19 @@ export function createPushWorkers(deps: PushWorkersDeps): PushWorkers {
       secretKeys,
       getEndpoint: () => find(ref),
       isHalfOpen: () => (find(ref)?.failures ?? 0) >= maxFailures,
-      async onSuccess() {
+      async onSuccess(sent) {
         if (!hasFailed && (find(ref)?.failures ?? 0) === 0) return;
         hasFailed = false;
-        await record((sql) => recordPushSuccess(sql, endpoint));
+        await record((sql) => recordPushSuccess(sql, toSent(sent)));
       },
-      async onFailure(error) {
+      async onFailure(sent, error) {
         hasFailed = true;
-        await record((sql) => recordPushFailure(sql, endpoint, error));
+        await record((sql) => recordPushFailure(sql, toSent(sent), error));
       },
-      onPause: (pauseMs) => record((sql) => pausePush(sql, endpoint, pauseMs)),
-      onGone: () =>
+      onPause: (sent, pauseMs) => record((sql) => pausePush(sql, toSent(sent), pauseMs)),
+      onGone: (sent) =>
         record(async (sql) => {
-          if (await disablePush(sql, endpoint)) log.warn(ref, "disabled a push endpoint");
+          if (await disablePush(sql, toSent(sent))) log.warn(ref, "disabled a push endpoint");
         }),
     });
     const workers = createQueueWorker({

@@ -11,7 +11,7 @@ import {
   listJobTypes,
   saveJobType,
 } from "@toril/contract/engine/job-types/job-type-ledger";
-import { createEndpoint, deleteEndpoint } from "@toril/contract/engine/push/endpoint-ledger";
+import { deleteEndpoint, saveEndpoint } from "@toril/contract/engine/push/endpoint-ledger";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import { sealSigningSecret } from "@toril/contract/engine/webhooks/sealed-secret";
 import { createSigningSecret } from "@toril/contract/engine/webhooks/signature";
@@ -98,11 +98,16 @@ export function jobTypeRoutes(deps: JobTypeRoutesDeps): HandledRoute[] {
             force: c.req.valid("query").force === "true",
             maxTypes: maxJobTypes,
             alongside: (tx) => trail.done(tx),
-            async onSaved(tx) {
+            async onSaved(tx, existing) {
               if (rest.worker !== "push") return;
               const secret = createSigningSecret();
-              const isCreated = await createEndpoint(tx, { tenant, type }, (id) =>
-                sealSigningSecret(secret, id, secretKeys),
+              const isCreated = await saveEndpoint(
+                tx,
+                { tenant, type },
+                {
+                  isMoved: existing?.definition.push?.url !== rest.push?.url,
+                  createSecret: (id) => sealSigningSecret(secret, id, secretKeys),
+                },
               );
               if (isCreated) signingSecret = secret;
             },

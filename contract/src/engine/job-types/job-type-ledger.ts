@@ -20,8 +20,8 @@ export interface SaveOptions {
   maxTypes: number;
   /** Runs in the transaction of the change; a rejection rolls the change back. */
   alongside(tx: ISql): Promise<void>;
-  /** Runs in the transaction after the type was written. */
-  onSaved?(tx: ISql): Promise<void>;
+  /** Runs in the transaction after the type was written; `existing` is its previous registration. */
+  onSaved?(tx: ISql, existing: JobTypeRow | undefined): Promise<void>;
 }
 
 export type SavedJobType =
@@ -65,7 +65,7 @@ export function saveJobType(
         created_at = case when job_types.deleted_at is null then job_types.created_at else now() end
       returning ${columns(tx)}`;
     if (row === undefined) throw new Error("the job type was not saved");
-    await onSaved?.(tx);
+    await onSaved?.(tx, existing);
     await alongside(tx);
     return { status: existing === undefined ? "created" : "replaced", row };
   });

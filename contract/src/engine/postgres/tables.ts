@@ -609,6 +609,8 @@ export const pushEndpoints = pgTable(
     /** No job is sent until then: the circuit is open, or the endpoint asked for a pause. */
     pausedUntil: time(),
     pauseReason: text().$type<PushEndpoint["pauseReason"]>(),
+    /** Counts resets. A response to a request of an earlier version changes nothing. */
+    version: integer().notNull().default(1),
   },
   (table) => [primaryKey({ columns: [table.tenant, table.type] })],
 );

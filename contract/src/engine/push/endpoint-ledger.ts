@@ -14,20 +14,27 @@ export type EndpointRow = PushEndpointColumns & {
 /** After this many consecutive failures the circuit opens. */
 export const maxFailures = 10;
 
+export interface SavedEndpoint {
+  /** Whether the type has another URL than before; this resets the endpoint. */
+  isMoved: boolean;
+  /** Returns the secret of a new endpoint, as it is stored. */
+  createSecret(id: string): string;
+}
+
 /**
  * Creates the endpoint of a job type unless it exists.
- * @param createSecret returns the secret as it is stored
  * @returns whether it was created
  */
-export async function createEndpoint(
+export async function saveEndpoint(
   tx: ISql,
   { tenant, type }: EndpointRef,
-  createSecret: (id: string) => string,
+  { isMoved, createSecret }: SavedEndpoint,
 ): Promise<boolean> {
   const id = createJobId();
   const { count } = await tx`
     insert into push_endpoints (tenant, type, id, secret) values (${tenant}, ${type}, ${id}, ${createSecret(id)})
     on conflict do nothing`;
+  if (count === 0 && isMoved) await resetEndpoint(tx, { tenant, type });
   return count > 0;
 }
 
@@ -66,14 +73,14 @@ export async function rotateEndpoint(
   return row;
 }
 
-/** Closes the circuit, ends a pause and enables the endpoint. */
+/** Closes the circuit, ends a pause and enables the endpoint. Requests that were sent before no longer change it. */
 export async function resetEndpoint(
   tx: ISql,
   { tenant, type }: EndpointRef,
 ): Promise<EndpointRow | undefined> {
   const [row] = await tx<EndpointRow[]>`
     update push_endpoints set is_enabled = true, disabled_at = null, failures = 0, last_error = null,
-      paused_until = null, pause_reason = null
+      paused_until = null, pause_reason = null, version = version + 1
     where tenant = ${tenant} and type = ${type} returning ${columns(tx)}`;
   return row;
 }
@@ -100,5 +107,6 @@ function columns(sql: ISql) {
   return sql`
     tenant, type, id, secret, previous_secret as "previousSecret", previous_until as "previousUntil",
     is_enabled as "isEnabled", disabled_at as "disabledAt", failures, last_error as "lastError",
-    paused_until as "pausedUntil", pause_reason as "pauseReason", coalesce(paused_until > now(), false) as "isPaused"`;
+    paused_until as "pausedUntil", pause_reason as "pauseReason", version,
+    coalesce(paused_until > now(), false) as "isPaused"`;
 }

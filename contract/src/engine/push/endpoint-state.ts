@@ -1,8 +1,8 @@
 import type { ISql } from "postgres";
-import { maxFailures, type EndpointRef } from "./endpoint-ledger.ts";
+import { maxFailures, type EndpointRow } from "./endpoint-ledger.ts";
 
-/** An endpoint, with the URL to which a job was sent. */
-export type SentEndpoint = EndpointRef & { url: string };
+/** An endpoint, as it was when a job was sent to the URL. */
+export type SentEndpoint = Pick<EndpointRow, "tenant" | "type" | "version"> & { url: string };
 
 /** The circuit stays open for this long, then twice as long after each further failure. */
 const firstOpenSeconds = 5;
@@ -51,10 +51,13 @@ export async function disablePush(sql: ISql, endpoint: SentEndpoint): Promise<bo
   return count > 0;
 }
 
-/** Whether the type still has the URL that responded: another URL may have replaced it meanwhile. */
-function isCurrent(sql: ISql, { tenant, type, url }: SentEndpoint) {
+/**
+ * Whether the endpoint was not reset since the request was sent. The URL is compared, too: a consumer may read the new
+ * version before the new URL.
+ */
+function isCurrent(sql: ISql, { tenant, type, url, version }: SentEndpoint) {
   return sql`
-    tenant = ${tenant} and type = ${type} and exists (
+    tenant = ${tenant} and type = ${type} and version = ${version} and exists (
       select from job_types
       where job_types.tenant = ${tenant} and job_types.type = ${type} and definition -> 'push' ->> 'url' = ${url})`;
 }

@@ -1,0 +1,1 @@
+ALTER TABLE "push_endpoints" ADD COLUMN "version" integer DEFAULT 1 NOT NULL;
