@@ -1,7 +1,11 @@
 import { afterAll, beforeEach, expect, test } from "bun:test";
 import { JobTypeRegistration } from "@toril/contract/api/job-type-registration";
 import { createNewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
-import { type JobTypeRow, saveJobType } from "@toril/contract/engine/job-types/job-type-ledger";
+import {
+  type JobTypeRow,
+  readChangedJobTypes,
+  saveJobType,
+} from "@toril/contract/engine/job-types/job-type-ledger";
 import { toJobType } from "@toril/contract/engine/job-types/to-job-type";
 import { parseLease } from "@toril/contract/engine/jobs/attempt/lease";
 import { bullId, lockKey } from "@toril/contract/engine/redis/names";
@@ -177,10 +181,14 @@ test("a field that became a secret a moment ago is sent decrypted", async () => 
   const { enqueue, change, requests } = await _register();
   await world.waitForEnd(await enqueue());
   await change({ secret: ["/token"] });
-  const id = await enqueue({ token: "t0p" });
+  const id = await enqueue({ token: "t0p-secret" });
   expect((await world.getRow(id))!["data"]).toEqual({ token: expect.stringContaining("sealed:") });
   await world.waitForEnd(id);
-  expect(requests().at(-1)!.body.data).toEqual({ token: "t0p" });
+  const { body, headers } = requests().at(-1)!;
+  expect(body.data).toEqual({ token: "t0p-secret" });
+  // A producer that finishes the job must know the secrets, too.
+  const lease = parseLease(String(headers["toril-lease"]));
+  expect(lease?.revision).toBe((await readChangedJobTypes(world.sql, 0)).at(-1)!.revision);
 });
 
 test("500, a redirect and a response that never comes are retried by the policy of the type", async () => {

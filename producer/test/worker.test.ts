@@ -403,6 +403,38 @@ test("a type that was registered through another producer is processed by worker
   });
 });
 
+test("secrets of a type that was registered or changed a moment ago are removed from reports to another producer", async () => {
+  const scopes = ["types:admin", "jobs:write", "jobs:work"] as const;
+  const headers = _bearer((await _issue(stores, [...scopes], { tenant: "secretive" })).key);
+  const [near, far] = [_createWorker(other, headers), _createWorker(producer, headers)];
+  const changes = Array.from({ length: 4 }, (_, index) => [
+    [`secretive.new-${index}`, ["token"]] as const,
+    [
+      "secretive.changed",
+      Array.from({ length: index }, (_one, field) => `token-${field}`),
+    ] as const,
+  ]);
+  for (const [type, fields] of changes.flat()) {
+    const secret = fields.map((field) => `/${field}`);
+    const registration = { data: { type: "object" }, result: { type: "string" }, secret };
+    const put = { ..._json(registration, headers), method: "PUT" };
+    const { status } = await other.request(`/v1/job-types/${type}?force=true`, put);
+    expect(status).toBeOneOf([200, 201]);
+    const data = Object.fromEntries(fields.map((field) => [field, `s3cr3t-${field}`]));
+    const { body } = await other.post({ type, data }, headers);
+    const [job] = await near.take({ types: [type] });
+    expect(job!.data).toEqual(data);
+    // This producer may not have loaded the type or its change yet.
+    const report = `uses ${Object.values(data).join()}`;
+    await far.extend(job!, { progress: { report }, log: report });
+    const finished = await far.finish(job!, { outcome: "completed", result: report });
+    expect(finished.outcome).toBe("settled");
+    const [row] = await stores.sql`select result, log, data from jobs where id = ${body.id}`;
+    expect(row).toMatchObject({ result: expect.stringContaining("uses"), log: [{}] });
+    expect(JSON.stringify(row)).not.toContain("s3cr3t");
+  }
+});
+
 test("a change of a registered type does not end its pending jobs, and each producer knows it when a job is taken or finished", async () => {
   const scopes = ["types:admin", "jobs:write", "jobs:read", "jobs:work"] as const;
   const headers = _bearer((await _issue(stores, [...scopes], { tenant: "changing" })).key);

@@ -25,6 +25,8 @@ export interface JobTypeRegistry<Types extends JobTypes = JobTypes> {
    * Loads the registered types. Resolves when all changes made before the call are loaded, to false if that failed.
    */
   refresh(): Promise<boolean>;
+  /** Returns the number of the last change of a registered type that this process has loaded; 0 before the first one. */
+  getRevision(): number;
   /** Returns the queue of a job type; an empty string for an unknown type. */
   getQueue(type: string): string;
   /** Returns the names of the job types of a queue. */
@@ -77,6 +79,7 @@ export function createRegistry<const Types extends JobTypes>(
     findRecorded: (name) => byName.get(name),
     forTenant: () => registry,
     refresh: async () => true,
+    getRevision: () => 0,
   };
   return registry;
 }

@@ -90,7 +90,9 @@ export async function findJobType(
 }
 
 /** Loads the job types again, before a request is refused because of an unknown one. */
-export async function refreshJobTypes({ jobTypes }: RequestContext): Promise<void> {
+export async function refreshJobTypes({
+  jobTypes,
+}: Pick<RequestContext, "jobTypes">): Promise<void> {
   if (await jobTypes.refresh()) return;
   throw new ProblemError("at-capacity", "The job types cannot be read at the moment.");
 }

@@ -151,6 +151,10 @@ export function workerRoutes(deps: WorkerRoutesDeps): HandledRoute[] {
         WorkerFinish,
         workerLimits.bodyBytes,
       );
+      await access.requireTypes(
+        c.env,
+        reports.map(({ lease }) => lease),
+      );
       const queues = selection && (await access.getQueues(c.env, selection, "/take"));
       const { results, finished } = await deps.finishJobs(reports, (queue) =>
         access.mayWork(c.env, queue),
@@ -171,6 +175,10 @@ export function workerRoutes(deps: WorkerRoutesDeps): HandledRoute[] {
 
     handle(routes.extendLeases, async (c) => {
       const extension = await read(c.env, LeaseExtension, workerLimits.bodyBytes);
+      await access.requireTypes(
+        c.env,
+        extension.leases.map(({ lease }) => lease),
+      );
       const leases = await deps.extendLeases(extension, (queue) => access.mayWork(c.env, queue));
       return c.json({ leases }, 200);
     }),

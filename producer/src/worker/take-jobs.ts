@@ -25,6 +25,7 @@ export interface TakeJobsDeps {
   getQueue(name: string): PullQueue;
   hold: Hold;
   findType(job: TakenJob): JobType | undefined;
+  getRevision(): number;
   startAttempt: StartAttempt;
   attempts: AttemptOutcomes;
   lostAttempts: LostAttempts;
@@ -147,7 +148,8 @@ export function createTakeJobs(deps: TakeJobsDeps): TakeJobs {
       if (result.status === "rejected") unclear.push(job);
       else if ("start" in result.value) {
         const { start: attempt, data } = result.value;
-        started.push({ leased: toLeasedJob(queue, attempt, data, leaseMs), job });
+        const revision = attempt.scrub && deps.getRevision();
+        started.push({ leased: toLeasedJob(queue, attempt, { data, leaseMs, revision }), job });
       } else ended.push({ job, result: result.value });
     });
     await finishEnded(queue, ended);
@@ -223,8 +225,7 @@ export function createTakeJobs(deps: TakeJobsDeps): TakeJobs {
 function toLeasedJob(
   queue: string,
   { job, target, attempt }: StartedAttempt,
-  data: unknown,
-  leaseMs: number,
+  { data, leaseMs, revision }: { data: unknown; leaseMs: number; revision: number | undefined },
 ): LeasedJob {
   const { timeoutMs, attempts = 1 } = job.opts;
   const { id, generation } = target;
@@ -237,7 +238,7 @@ function toLeasedJob(
     data,
     attempt,
     maxAttempts: attempts,
-    lease: encodeLease({ queue, generation, token: job.token }),
+    lease: encodeLease({ queue, generation, token: job.token, revision }),
     leaseUntil: new Date(until).toISOString(),
     ...(timeoutMs !== undefined && { timeoutMs }),
     ...(job.traceparent !== undefined && { traceparent: job.traceparent }),

@@ -2,7 +2,9 @@ import { defaultTenant } from "@toril/contract/api/access/api-key";
 import type { FieldError } from "@toril/contract/api/json/json";
 import type { WorkerKind } from "@toril/contract/api/job-type";
 import type { JobsToTake } from "@toril/contract/api/worker/take";
+import { parseLease } from "@toril/contract/engine/jobs/attempt/lease";
 import { isPermitted } from "../auth/principal.ts";
+import { refreshJobTypes } from "../http/caller.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { RequestContext } from "../http/request-context.ts";
 
@@ -10,6 +12,10 @@ type Caller = Pick<RequestContext, "principal" | "jobTypes">;
 
 /** Decides which queues a worker may take from. */
 export interface WorkAccess {
+  /**
+   * Loads the job types again if a lease shows that another process knows more of them. Throws a problem if that fails.
+   */
+  requireTypes(caller: Caller, leases: readonly string[]): Promise<void>;
   /** Whether the worker may finish jobs of the queue. */
   mayWork(caller: Caller, queue: string): boolean;
   /**
@@ -71,10 +77,21 @@ export function createWorkAccess(sharedQueues: ReadonlySet<string>): WorkAccess 
     );
   }
 
+  const isFinishable = ({ jobTypes }: Caller, queue: string) =>
+    finishableKinds.some((kind) => jobTypes.getQueues(kind).includes(queue));
+
   return {
+    async requireTypes(caller, leases) {
+      const parsed = leases.flatMap((text) => parseLease(text) ?? []);
+      const queues = new Set(parsed.map(({ queue }) => queue));
+      const known = caller.jobTypes.getRevision();
+      const isBehind =
+        parsed.some(({ revision = 0 }) => revision > known) ||
+        [...queues].some((queue) => !isFinishable(caller, queue));
+      if (isBehind) await refreshJobTypes(caller);
+    },
     mayWork: (caller, queue) =>
-      finishableKinds.some((kind) => caller.jobTypes.getQueues(kind).includes(queue)) &&
-      findRefusal(caller, queue) === undefined,
+      isFinishable(caller, queue) && findRefusal(caller, queue) === undefined,
     async getQueues(caller, { types, queues }, pointer) {
       if (!isKnown(caller, types, queues)) await caller.jobTypes.refresh();
       const pullQueues = caller.jobTypes.getQueues("pull");

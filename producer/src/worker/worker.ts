@@ -110,6 +110,7 @@ export function createWorker(deps: WorkerDeps) {
     attempts,
     findType,
     refreshTypes: jobTypes.refresh,
+    getRevision: jobTypes.getRevision,
     hasSecrets,
     secretKeys,
     metrics,

@@ -1,3 +1,4 @@
+import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import { encodeLease } from "@toril/contract/engine/jobs/attempt/lease";
 import { parseBullId, parseBullName } from "@toril/contract/engine/redis/names";
 import { getTraceId } from "@toril/contract/engine/tracing/traceparent";
@@ -15,6 +16,7 @@ import { toStorableText } from "@toril/contract/api/json/json";
 type EnqueueChildren = HandlerContext["enqueue"];
 
 export interface ContextDeps {
+  jobTypes: Pick<JobTypeRegistry, "getRevision">;
   log: Log;
   /** Checks the quotas of the parent job and resolves to its `enqueue`. */
   admitChildren(parent: string, traceparent?: string): Promise<EnqueueChildren>;
@@ -57,9 +59,14 @@ export class JobContext implements LeasedContext {
   }
 
   get lease(): string {
-    const { job } = this.#input;
+    const { job, scrub } = this.#input;
     const { generation = 0 } = parseBullId(job.id) ?? {};
-    return encodeLease({ queue: parseBullName(job.queueName), generation, token: job.token });
+    return encodeLease({
+      queue: parseBullName(job.queueName),
+      generation,
+      token: job.token,
+      revision: scrub && this.#deps.jobTypes.getRevision(),
+    });
   }
 
   get log(): JobLog {

@@ -144,12 +144,14 @@ export async function openJobTypeTable(deps: JobTypeTableDeps): Promise<JobTypeT
       findRecorded: (type) => code.find(type) ?? types.get(type)?.jobType,
       forTenant,
       refresh,
+      getRevision,
     };
     registries.set(tenant, registry);
     return registry;
   }
 
-  const withoutRegistered: JobTypeRegistry = { ...code, forTenant, refresh };
+  const getRevision = () => revision;
+  const withoutRegistered: JobTypeRegistry = { ...code, forTenant, refresh, getRevision };
   const getQueues = (kind: WorkerKind) => [
     ...new Set([
       ...code.getQueues(kind),

@@ -7,21 +7,30 @@ export interface Lease {
   generation: number;
   /** Value of the job's lock: another worker that takes the job sets another value, so a late worker is recognized. */
   token: string;
+  /**
+   * Revision of the job types with which an attempt with secrets started. A process that has not loaded it may not know
+   * all secrets.
+   */
+  revision?: number | undefined;
 }
 
 /** Encodes a lease as text for a worker, which treats it as opaque. */
-export function encodeLease({ queue, generation, token }: Lease): string {
-  return `${queue}/${generation}/${token}`;
+export function encodeLease({ queue, generation, token, revision }: Lease): string {
+  return `${queue}/${generation}${revision ? `:${revision}` : ""}/${token}`;
 }
 
-const pattern = /^(.+)\/(0|[1-9][0-9]{0,8})\/([^/]+)$/;
+const pattern = /^(.+)\/(0|[1-9][0-9]{0,8})(?::([1-9][0-9]{0,14}))?\/([^/]+)$/;
 
 /** Parses the result of `encodeLease`; undefined for other texts. */
 export function parseLease(text: string): Lease | undefined {
-  const [, queue, generation, token] = pattern.exec(text) ?? [];
-  return queue === undefined || token === undefined
-    ? undefined
-    : { queue, generation: Number(generation), token };
+  const [, queue, generation, revision, token] = pattern.exec(text) ?? [];
+  if (queue === undefined || token === undefined) return undefined;
+  return {
+    queue,
+    generation: Number(generation),
+    token,
+    ...(revision !== undefined && { revision: Number(revision) }),
+  };
 }
 
 const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
