@@ -52,10 +52,8 @@ export function KeysPage() {
               label="API keys"
               head={[
                 "State",
-                "Name",
-                "Key ID",
-                "Scopes",
-                "Quota use",
+                "Name and ID",
+                "Scopes and quota use",
                 "Last used",
                 "Expires",
                 "Created",
@@ -136,8 +134,10 @@ function KeyRow({ apiKey, onRotated, onRevoke, onQuotas }: KeyRowProps) {
       <td>
         <Status value={state === "active" ? "valid" : state} />
       </td>
-      <td>{name}</td>
-      <td class="mono">{id}</td>
+      <td class="cut" title={name}>
+        {name}
+        <div class="mono muted">{id}</div>
+      </td>
       <td class="wrap">
         {scopes.map((scope) => (
           <span key={scope} class="tag mono">
@@ -145,8 +145,8 @@ function KeyRow({ apiKey, onRotated, onRevoke, onQuotas }: KeyRowProps) {
           </span>
         ))}
         {limits.length > 0 && <span class="muted">only {limits.join(", ")}</span>}
+        {quotas !== null && <QuotaUse id={id} />}
       </td>
-      <td>{quotas === null ? <span class="muted">none</span> : <QuotaUse id={id} />}</td>
       <td>
         <Time at={lastUsedAt} />
       </td>
