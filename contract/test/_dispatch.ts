@@ -15,9 +15,8 @@ export function _connect() {
   });
 }
 
-/** Creates a unique prefix with its helpers. */
-export function _createSite(redis: Redis) {
-  const prefix = `test-${crypto.randomUUID()}`;
+/** Creates helpers for a prefix, unique by default. */
+export function _createSite(redis: Redis, prefix: string = `test-${crypto.randomUUID()}`) {
   const dispatch = createDispatch(redis, { prefix, script: _script });
   return {
     prefix,

@@ -82,6 +82,13 @@ local function trimActive(oldest)
   return true
 end
 
+-- Adds an event for each id. Events are not written to the append-only file: see dispatch.lua.
+local function addEvents(event, ids, ...)
+  local omitsEvents = pcall(redis.set_repl, redis.REPL_REPLICA)
+  for _, id in ipairs(ids) do call("XADD", eventsKey, "*", "event", event, "jobId", id, ...) end
+  if omitsEvents then redis.set_repl(redis.REPL_ALL) end
+end
+
 -- One EXISTS for all jobs; one per job only if some are missing or have children.
 local function finish()
   local mayBeMissing = call("EXISTS", unpack(keys)) < #keys
@@ -112,7 +119,7 @@ local function finish()
   if not settings[5] then call("HSET", metaKey, "opts.maxLenEvents", maxEvents) end
   call("XTRIM", eventsKey, "MAXLEN", "~", maxEvents)
   local isTrimmed = trimActive(heldIds)
-  local removed = {}
+  local removed, finished = {}, {}
   for n, key in ipairs(keys) do
     if codes[n] == 0 then
       local id = ids[n]
@@ -121,11 +128,12 @@ local function finish()
       else
         removed[#removed + 1] = key
         removed[#removed + 1] = key .. ":logs"
-        call("XADD", eventsKey, "*", "event", "completed", "jobId", id, "returnvalue", returnValue, "prev", "active")
+        finished[#finished + 1] = id
       end
     end
   end
   if #removed == 0 then return end
+  addEvents("completed", finished, "returnvalue", returnValue, "prev", "active")
   call("DEL", unpack(removed))
   if call("LLEN", waitKey) == 0 and call("LLEN", activeKey) == 0 and call("ZCARD", prioritizedKey) == 0 then
     call("XADD", eventsKey, "*", "event", "drained")
@@ -178,11 +186,11 @@ local function pop(count)
   return ids
 end
 
-local jobs = {}
+local jobs, startedIds = {}, {}
 local function start(id)
   local key = base .. id
   call("SET", key .. ":lock", token, "PX", lockMs)
-  call("XADD", eventsKey, "*", "event", "active", "jobId", id, "prev", "waiting")
+  startedIds[#startedIds + 1] = id
   local fields = redis.pcall("HMGET", key, "name", "data", "opts", "timestamp", "atm", "ats", "stc", "defa", "rjk")
   if fields.err then
     fields = { false, false, false, false, false, false, false, false, false }
@@ -230,4 +238,5 @@ end
 if #keys > 0 then finish() end
 local ttl, nextDue = 0, 0
 if limit > 0 and not malformed then ttl, nextDue = take() end
+if #startedIds > 0 then addEvents("active", startedIds, "prev", "waiting") end
 return { not isFinished and codes, ttl, nextDue, #jobs > 0 and cmsgpack.pack(jobs), malformed }
