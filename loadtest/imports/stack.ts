@@ -17,6 +17,8 @@ export interface ImportStack extends AsyncDisposable {
   dir: string;
   /** Address of Caddy. */
   url: string;
+  /** Addresses of the producers. */
+  urls: string[];
   stores: Stores;
   producers: RestartableProcess[];
   consumers: RestartableProcess[];
@@ -69,6 +71,7 @@ export async function startImportStack(settings: ImportStackSettings): Promise<I
     root,
     dir,
     url: caddy.url,
+    urls: producers.map(({ url }) => url),
     stores,
     producers,
     consumers: apps.slice(settings.producers),
