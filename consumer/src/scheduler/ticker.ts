@@ -151,12 +151,12 @@ export function createTicker(deps: TickerDeps): Ticker {
       return;
     }
     let fired = 0;
-    for (let limit = batchSize; !stop.signal.aborted;) {
-      const due = await ledger.run((sql) => findDue(sql, limit));
+    for (let batches = 1; !stop.signal.aborted;) {
+      const due = await ledger.run((sql) => findDue(sql, batchSize, batches));
       const more = due.length === 0 ? 0 : await fire(due);
       fired += more;
-      if (more === 0 && (due.length < limit || limit > batchSize)) break;
-      limit = more < Math.min(due.length, batchSize) ? batchSize * batchesIfLocked : batchSize;
+      if (more === 0 && (due.length < batchSize || batches > 1)) break;
+      batches = more < Math.min(due.length, batchSize) ? batchesIfLocked : 1;
     }
     if (fired === 0) await sleep(lockedMs, stop.signal);
   }

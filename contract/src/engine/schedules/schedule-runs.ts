@@ -15,13 +15,18 @@ export async function untilDue(sql: ISql): Promise<number | undefined> {
 }
 
 /**
- * Finds due schedules, at most `limit`. If more are due, picks them round-robin: the oldest one of each tenant, then
- * the second one of each, and so on. Walks one index entry for each tenant with schedules.
+ * Finds due schedules for at most `batches` batches. If more than one batch is due, picks them round-robin: the oldest
+ * one of each tenant, then the second one of each, and so on. Walks one index entry for each tenant with schedules.
  */
-export async function findDue(sql: ISql, limit: number): Promise<ScheduleRef[]> {
+export async function findDue(
+  sql: ISql,
+  batchSize: number,
+  batches: number,
+): Promise<ScheduleRef[]> {
   const oldest = await sql<ScheduleRef[]>`
-    select tenant, name from schedules where next_at <= now() order by next_at limit ${limit + 1}`;
-  if (oldest.length <= limit) return oldest;
+    select tenant, name from schedules where next_at <= now() order by next_at limit ${batchSize + 1}`;
+  if (oldest.length <= batchSize) return oldest;
+  const limit = batchSize * batches;
   return sql<ScheduleRef[]>`
     with recursive walk (tenant) as (
       (select tenant from schedules where next_at is not null order by tenant limit 1)
