@@ -4,16 +4,13 @@ import { createLogging } from "@toril/contract/engine/logging/logging";
 import { shippedRegistry } from "../../contract/test/_job-types.ts";
 import { loadConfig } from "../src/config.ts";
 import { openConsumer } from "../src/consumer.ts";
-import { importStats } from "../src/handlers/sandboxed/import-stats.ts";
-import type { Handler, HandlerMap } from "../src/worker/handler.ts";
 import { createRetryingLedger } from "../src/stores/retrying-ledger.ts";
 import { openLedger } from "../src/stores/postgres.ts";
 import { createReadRows } from "../src/sandbox/read-rows.ts";
 import { createSandbox } from "../src/sandbox/sandbox.ts";
 import { shippedPlugin } from "../src/shipped-plugin.ts";
 
-/** The real consumer on Node, with handlers of sandboxed types: `rogue`, `unsandboxed` or `own`. */
-const [kind] = process.argv.slice(2);
+/** The real consumer on Node, with a rogue handler of a sandboxed type. */
 const config = loadConfig(shippedRegistry, process.env, () => "");
 const { log } = createLogging("consumer", config.log, { stdout: process.stdout, connect });
 const ledger = createRetryingLedger({
@@ -21,7 +18,6 @@ const ledger = createRetryingLedger({
   onUnavailable() {},
   onAvailable() {},
 });
-const readRows = createReadRows(ledger);
 const rogue = createSandbox({
   types: [
     {
@@ -32,30 +28,15 @@ const rogue = createSandbox({
   ],
   hostUrl: new URL("../src/sandbox-host.ts", import.meta.url),
   threads: 1,
-  capabilities: { readRows },
+  capabilities: { readRows: createReadRows(ledger) },
 });
-const unsandboxed: Handler<typeof importStatsType> = (data, context) => {
-  const { id, attempt, signal, log: jobLog, progress } = context;
-  return importStats(data, {
-    id,
-    attempt,
-    signal,
-    log: jobLog,
-    progress,
-    readRows: (importId, afterRow) => readRows(id, importId, afterRow),
-  });
-};
-const replacing: Record<string, HandlerMap> = {
-  rogue: rogue.handlers,
-  unsandboxed: new Map([[importStatsType.type, unsandboxed as Handler]]),
-};
 const consumer = await openConsumer(
   config,
   { log },
   {
     ...shippedPlugin,
     createHandlers: (services) =>
-      new Map([...shippedPlugin.createHandlers(services), ...(replacing[kind ?? ""] ?? [])]),
+      new Map([...shippedPlugin.createHandlers(services), ...rogue.handlers]),
   },
 );
 const deadline = new AbortController();

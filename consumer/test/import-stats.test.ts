@@ -1,11 +1,13 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { _openWorld, _startConsumer, type _World } from "./_world.ts";
+import { _freePort, _openWorld, _signal, _startConsumer, _until, type _World } from "./_world.ts";
 
 let world: _World;
 let consumer: Awaited<ReturnType<typeof _startConsumer>>;
 beforeAll(async () => {
   world = await _openWorld();
-  consumer = await _startConsumer(world);
+  consumer = await _startConsumer(world, {
+    env: { METRICS_PORT: String(await _freePort()), WORKER_SANDBOX_THREADS: "1" },
+  });
 });
 afterAll(async () => {
   await consumer[Symbol.asyncDispose]();
@@ -108,9 +110,24 @@ test("an import without statistics makes the job dead with a reason", async () =
 
 test("many jobs complete with few threads and a short waiting list, without using further attempts", async () => {
   const importId = await _store([{ a: "1" }]);
+  const [holding, release] = [_signal(), _signal()];
+  const held = world.sql.begin(async (tx) => {
+    await tx`lock table imported_rows`;
+    holding.resolve();
+    await release.promise;
+  });
+  await holding.promise;
   const jobs = await Promise.all(
     Array.from({ length: 60 }, () => world.accept({ type: "import.stats", data: { importId } })),
   );
+  await _until(async () => {
+    const metrics = await (await fetch(`http://127.0.0.1:${consumer.statusPort}/metrics`)).text();
+    return ["toril_sandbox_running 1", "toril_sandbox_waiting 20"].every((line) =>
+      metrics.includes(`\n${line}\n`),
+    );
+  });
+  release.resolve();
+  await held;
   for (const { id } of jobs) {
     expect(await world.waitForEnd(id)).toMatchObject({ status: "completed", attempts: 1 });
   }

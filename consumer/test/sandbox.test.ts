@@ -14,7 +14,7 @@ afterAll(() => world[Symbol.asyncDispose]());
 
 /** On Node, as in production: Bun's threads have no memory limit. */
 async function _startRogue() {
-  const child = Bun.spawn([node, script, "rogue"], {
+  const child = Bun.spawn([node, script], {
     env: {
       REDIS_URL: world.redisUrl,
       DATABASE_URL: world.databaseUrl,
@@ -116,10 +116,12 @@ test("a sandboxed handler logs, can throw RetryAfterError, and has no environmen
 describe.each(["loop", "stops-when-aborted"])(
   "when the consumer stops, a sandboxed handler with the behavior %s",
   (behavior) => {
-    test("is aborted, and its job is requeued", async () => {
+    test("is aborted, and its job is requeued; until then, other jobs complete", async () => {
       await using rogue = await _startRogue();
       const { id } = await _run(behavior);
       const pid = await _getPid(id);
+      const other = await world.accept({ type: "echo", data: { message: "hello" } });
+      expect(await world.waitForEnd(other.id)).toMatchObject({ status: "completed" });
 
       await rogue.stop();
 
