@@ -22,7 +22,8 @@ export {
   type SandboxLimits,
   type WorkerKind,
 } from "./api/job-type.ts";
-export { AcceptedJob, Job, JobDetail, JobError } from "./api/jobs/job.ts";
+export { AcceptedJob } from "./api/jobs/accepted-job.ts";
+export { Job, JobDetail, JobError } from "./api/jobs/job.ts";
 export { Operation } from "./api/operation.ts";
 export { Problem } from "./api/problem.ts";
 export { Queue } from "./api/queue.ts";

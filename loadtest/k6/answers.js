@@ -2,7 +2,7 @@ import { check } from "k6";
 
 /**
  * @typedef {import("k6/http").Response} Response
- * @typedef {import("@toril/contract/api/jobs/job").AcceptedJob} AcceptedJob
+ * @typedef {import("@toril/contract/api/jobs/accepted-job").AcceptedJob} AcceptedJob
  * @typedef {import("@toril/contract/api/http/jobs/bulk").BulkResult} BulkResult
  * @typedef {import("@toril/contract/api/import").Import} Import
  */

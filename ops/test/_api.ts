@@ -1,5 +1,5 @@
 import { BulkResult } from "@toril/contract/api/http/jobs/bulk";
-import { AcceptedJob } from "@toril/contract/api/jobs/job";
+import { AcceptedJob } from "@toril/contract/api/jobs/accepted-job";
 import type { JobRequest } from "@toril/contract/api/jobs/job-request";
 import type { echo as echoType } from "@toril/contract/api/job-types/echo";
 import { Problem } from "@toril/contract/api/problem";

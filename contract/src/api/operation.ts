@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { createPage } from "./page.ts";
 import { finalStatuses, JobStatus } from "./jobs/job-states.ts";
-import { IsDryRun } from "./jobs/job.ts";
+import { IsDryRun } from "./jobs/accepted-job.ts";
 import { limits } from "./limits.ts";
 
 export const OperationAction = z.enum(["cancel", "retry", "promote", "delete"]);

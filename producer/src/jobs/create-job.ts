@@ -2,7 +2,7 @@ import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
 import { createNewJob, type NewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
 import { toResponse } from "@toril/contract/engine/jobs/insert/insert-entries";
 import type { Api } from "@toril/contract/api/http/index";
-import type { AcceptedJob, CheckedJob } from "@toril/contract/api/jobs/job";
+import type { AcceptedJob, CheckedJob } from "@toril/contract/api/jobs/accepted-job";
 import { limits } from "@toril/contract/api/limits";
 import type { JobRequest } from "@toril/contract/api/jobs/job-request";
 import { parseJobRequest } from "@toril/contract/api/jobs/parse-job-request";

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { FeedPage } from "../feeds/feed.ts";
-import { AcceptedJob } from "../jobs/job.ts";
+import { AcceptedJob } from "../jobs/accepted-job.ts";
 import { feedFetch } from "../job-types/feed-fetch.ts";
 import { pageQuery } from "../page.ts";
 import { json, locationBelow } from "./define/headers.ts";

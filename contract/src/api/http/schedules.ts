@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { integerParameter } from "../integer-parameter.ts";
 import { createPage, pageQuery } from "../page.ts";
-import { AcceptedJob } from "../jobs/job.ts";
+import { AcceptedJob } from "../jobs/accepted-job.ts";
 import { limits } from "../limits.ts";
 import type { JobTypeRegistry } from "../registry.ts";
 import { Schedule, ScheduleName, SchedulePreview } from "../schedule.ts";

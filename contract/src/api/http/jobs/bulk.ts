@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { IsDryRun } from "../../jobs/job.ts";
+import { IsDryRun } from "../../jobs/accepted-job.ts";
 import { limits } from "../../limits.ts";
 import { Problem } from "../../problem.ts";
 import type { JobTypeRegistry } from "../../registry.ts";

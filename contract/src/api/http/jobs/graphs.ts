@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { graphLimits } from "../../jobs/graph.ts";
-import { AcceptedJob, Job } from "../../jobs/job.ts";
+import { AcceptedJob } from "../../jobs/accepted-job.ts";
+import { Job } from "../../jobs/job.ts";
 import { JobStatus } from "../../jobs/job-states.ts";
 import { createPage, pageQuery } from "../../page.ts";
 import type { JobTypeRegistry } from "../../registry.ts";

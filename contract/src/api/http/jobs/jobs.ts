@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { AcceptedJob, CheckedJob, Job } from "../../jobs/job.ts";
+import { AcceptedJob, CheckedJob } from "../../jobs/accepted-job.ts";
+import { Job } from "../../jobs/job.ts";
 import { CallbackUrl } from "../../jobs/job-options.ts";
 import { limits } from "../../limits.ts";
 import { Problem } from "../../problem.ts";

@@ -1,7 +1,7 @@
 import type { FailurePolicy } from "../../../api/jobs/graph.ts";
 import type { JobStatus } from "../../../api/jobs/job-states.ts";
 import type { JobOptions } from "../../../api/jobs/job-options.ts";
-import type { AcceptedJob } from "../../../api/jobs/job.ts";
+import type { AcceptedJob } from "../../../api/jobs/accepted-job.ts";
 import { limits } from "../../../api/limits.ts";
 import type { JobType } from "../../../api/job-type.ts";
 import type { JobRequest } from "../../../api/jobs/job-request.ts";

@@ -1,5 +1,5 @@
 import type { ISql } from "postgres";
-import { AcceptedJob } from "../../../api/jobs/job.ts";
+import { AcceptedJob } from "../../../api/jobs/accepted-job.ts";
 import {
   claimIdempotencyKeys,
   type Claimed,

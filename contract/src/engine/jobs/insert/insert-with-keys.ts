@@ -1,5 +1,5 @@
 import type { ISql, Sql } from "postgres";
-import { AcceptedJob } from "../../../api/jobs/job.ts";
+import { AcceptedJob } from "../../../api/jobs/accepted-job.ts";
 import type { NewJob } from "../enqueue/new-job.ts";
 import { findExisting, type InsertOutcome } from "./find-existing.ts";
 import {
