@@ -104,7 +104,7 @@ export async function openSubjects(
   });
   resources.defer(() => auth.close());
   const dashboard = createDashboard({ redis, prefix, jobTypes });
-  jobTypeTable.onChange(() => void dashboard.update());
+  jobTypeTable.onChange(dashboard.update);
   resources.defer(() => dashboard.close());
   const readStates: DrainDeps["readStates"] = (jobs) => readLiveStates(redis, prefix, jobs);
   const queues = createQueues({

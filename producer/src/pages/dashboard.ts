@@ -23,10 +23,10 @@ const policy = {
  * packages, which take 15 MB.
  */
 export function createDashboard(deps: Omit<BoardDeps, "path">) {
-  let loading: Promise<Board> | undefined;
+  let board: Board | undefined;
   const load = async () => {
     const { createBoard } = await import("./board.ts");
-    return createBoard({ ...deps, path: dashboardPath });
+    return (board ??= createBoard({ ...deps, path: dashboardPath }));
   };
 
   const routes = new Hono<AppEnv>();
@@ -48,16 +48,12 @@ export function createDashboard(deps: Omit<BoardDeps, "path">) {
     if (c.res.status >= 500) c.res = problemResponse(c.env, new ProblemError("at-capacity"));
   });
   routes.all("*", async (c) => {
-    const { routes: pages } = await (loading ??= load());
+    const { routes: pages } = board ?? (await load());
     return pages.fetch(c.req.raw, c.env);
   });
   return {
     routes,
-    async update() {
-      (await loading)?.update();
-    },
-    async close() {
-      await (await loading)?.close();
-    },
+    update: () => board?.update(),
+    close: async () => board?.close(),
   };
 }

@@ -41,11 +41,13 @@ const lockDurationMs = 30_000;
 /** Creates the queues on demand. */
 export function createPullQueues({ redis, prefix, takeScript, log }: PullQueuesDeps) {
   const opened = new Map<string, PullQueue>();
-  const bullQueues: Promise<Queue>[] = [];
+  const bullQueues = new Map<string, Queue>();
 
   /** BullMQ takes 10 MB, and jobs that complete do not need it. */
   async function openBullQueue(name: string): Promise<Queue> {
     const { Queue } = await import("bullmq");
+    const existing = bullQueues.get(name);
+    if (existing !== undefined) return existing;
     const options: QueueOptions & Partial<Pick<WorkerOptions, "lockDuration" | "removeOnFail">> = {
       connection: redis,
       prefix,
@@ -57,19 +59,15 @@ export function createPullQueues({ redis, prefix, takeScript, log }: PullQueuesD
     };
     const queue = new Queue(bullName(name), options);
     queue.on("error", () => {});
+    bullQueues.set(name, queue);
     return queue;
   }
 
   function open(name: string): PullQueue {
-    let opening: Promise<Queue> | undefined;
-    const openOnce = () => {
-      if (opening === undefined) bullQueues.push((opening = openBullQueue(name)));
-      return opening;
-    };
     const moves = createBullMqMoves({
       async load(id) {
         const { Job } = await import("bullmq");
-        return Job.fromId(await openOnce(), id);
+        return Job.fromId(await openBullQueue(name), id);
       },
       returnValue: settledReturnValue,
     });
@@ -83,7 +81,7 @@ export function createPullQueues({ redis, prefix, takeScript, log }: PullQueuesD
       returnValue: JSON.stringify(settledReturnValue),
     });
     const backend = createLazyBackend(async () => {
-      return (await openOnce()).getBackend();
+      return (await openBullQueue(name)).getBackend();
     });
     return createPullQueue({ take, moves, backend, log }, bullName(name));
   }
@@ -95,7 +93,7 @@ export function createPullQueues({ redis, prefix, takeScript, log }: PullQueuesD
       return queue;
     },
     async close() {
-      await Promise.all(bullQueues.map(async (opening) => (await opening).close()));
+      await Promise.all([...bullQueues.values()].map((queue) => queue.close()));
     },
   };
 }
