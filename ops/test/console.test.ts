@@ -64,6 +64,15 @@ async function show(page: Page, path: string) {
   await page.getByLabel("Loading").first().waitFor({ state: "detached" });
 }
 
+/** Waits for the end of the session, which a page notices when it loads its data again, as when its tab is shown. */
+async function waitForEndOfSession(page: Page) {
+  const message = page.getByText("Your session has ended");
+  await stack.until("the session has ended", async () => {
+    await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))");
+    return (await message.isVisible()) || undefined;
+  });
+}
+
 function hasStatus(page: Page, status: string) {
   return page.getByLabel("Details").locator(".status", { hasText: status }).waitFor();
 }
@@ -473,7 +482,7 @@ test("a person signs in with OpenID Connect and acts under that name, and no oth
   await page.getByLabel("Key").fill("entered before");
   people.endSessions();
   await page.context().clearCookies({ name: "toril-session" });
-  await page.getByText("Your session has ended").waitFor();
+  await waitForEndOfSession(page);
   const opening = page.waitForEvent("popup");
   await signIn.click();
   const tab = await opening;
@@ -526,7 +535,7 @@ test("with keys, the console asks for one, offers what its scopes permit, and ag
   await show(page, "/jobs");
   const change = { expiresAt: new Date(Date.now() + 100).toISOString() };
   await changeKey(stack.sql, id, { tenant: "default", change, check() {} }, note);
-  await page.getByText("Your session has ended").waitFor();
+  await waitForEndOfSession(page);
 
   const shop = { ...definition, name: "shop", quotas: { rate: 5 } };
   await issueKey(stack.sql, "default", shop, note);
@@ -573,7 +582,7 @@ test("what was entered stays when the session ends, unless the next key permits 
   async function expire({ id }: { id: string }) {
     const change = { expiresAt: new Date(Date.now() + 100).toISOString() };
     await changeKey(stack.sql, id, { tenant: "default", change, check() {} }, async () => {});
-    await page.getByText("Your session has ended").waitFor();
+    await waitForEndOfSession(page);
   }
   const first = await issue("first", ["all:read", "keys:admin"]);
   await signIn(first);

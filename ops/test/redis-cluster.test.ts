@@ -1,16 +1,20 @@
+import { epochKey } from "@toril/contract/engine/redis/names";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 
 import { echo } from "./_api.ts";
+import { breakUnderLoad } from "./_failover.ts";
+import { deleteJobs } from "./_ledger.ts";
 import { createPullWorker } from "./_pull-worker.ts";
 import { startCluster } from "../dev/stores/redis-fleet.ts";
 import { startStack } from "./_stack.ts";
 
 const hour = 3_600_000;
 const open = new AsyncDisposableStack();
+let redis: Awaited<ReturnType<typeof startCluster>>;
 let stack: Awaited<ReturnType<typeof startStack>>;
 
 beforeAll(async () => {
-  const redis = open.use(await startCluster());
+  redis = open.use(await startCluster());
   stack = open.use(await startStack({ env: redis.env }));
 });
 afterAll(() => open.disposeAsync());
@@ -179,4 +183,15 @@ test("in a Cluster, a stream contains the events of queues on different nodes", 
   expect(received().toSorted()).toEqual(expected.toSorted());
   leaving.abort();
   await listening;
+});
+
+test("in a Cluster, no accepted job is lost when a master is killed under load, and jobs are dispatched to the new master", async () => {
+  await deleteJobs(stack.sql);
+  const master = await redis.getMaster(epochKey("bull", "default"));
+  await breakUnderLoad(stack, master, redis.nodes.slice(3), "SIGKILL");
+  const board = await fetch(`${stack.producers[0]!.url}/admin/queues/api/queues`);
+  expect([board.status, await board.text()]).toEqual([
+    200,
+    expect.stringContaining('"name":"imports"'),
+  ]);
 });
