@@ -27,7 +27,7 @@ const rogue = createSandbox({
     },
   ],
   hostUrl: new URL("../src/sandbox-host.ts", import.meta.url),
-  threads: 1,
+  threads: 2,
   capabilities: { readRows: createReadRows(ledger) },
 });
 const consumer = await openConsumer(

@@ -20,7 +20,8 @@ const behaviors: Record<string, (context: SandboxContext) => unknown> = {
     for (;;);
   },
   /** Never ends either, but leaves the processor to the other tests. */
-  block() {
+  block({ progress }) {
+    progress({ pid: process.pid });
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
   },
   throw() {
