@@ -50,7 +50,7 @@ test.each(["durable", "balanced"])(
 test.skipIf(!hasStrace)(
   "with durable.conf, the data synced before a crash contains every acknowledged job",
   async () => {
-    const { missing } = await _keepWhatWasSynced("durable");
+    const { missing } = await _keepWhatWasSynced("durable", 500);
     expect(missing).toEqual([]);
   },
 );
@@ -58,7 +58,7 @@ test.skipIf(!hasStrace)(
 test.skipIf(!hasStrace)(
   "with balanced.conf, the data synced before a crash contains every job acknowledged two seconds earlier",
   async () => {
-    const { missing, lostBytes, crashedAt } = await _keepWhatWasSynced("balanced");
+    const { missing, lostBytes, crashedAt } = await _keepWhatWasSynced("balanced", 3000);
     expect(missing.filter(({ at }) => at < crashedAt - 2000)).toEqual([]);
     // Otherwise the trace proves nothing.
     expect(lostBytes).toBeGreaterThan(0);
@@ -120,15 +120,15 @@ async function _missing({ client }: RedisProcess, adds: readonly Add[]): Promise
   return adds.filter((_, index) => exist[index] === 0);
 }
 
-/** Kills Redis under load after more than two seconds, and starts another one with the synced data only. */
-async function _keepWhatWasSynced(name: string) {
+/** Kills Redis after `loadMs` under load, and starts another one with the synced data only. */
+async function _keepWhatWasSynced(name: string, loadMs: number) {
   const own = join(dir, randomUUID());
   const trace = `${own}.trace`;
   const config = _config(name);
   await using redis = await startRedisProcess({ dir: own, config, wrapper: straceCommand(trace) });
   const startedAt = Date.now();
   const adds = await _addUntilItDies(redis, 100);
-  await until("a while", async () => Date.now() > startedAt + 3000 || undefined, pollOptions);
+  await until("a while", async () => Date.now() > startedAt + loadMs || undefined, pollOptions);
   const info = await redis.client.info("server");
   process.kill(Number(/^process_id:(\d+)/m.exec(info)?.[1]), "SIGKILL");
   const crashedAt = Date.now();

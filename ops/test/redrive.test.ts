@@ -1,13 +1,18 @@
 import { jobKey } from "@toril/contract/engine/redis/names";
-import { expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 
 import { echo, getJobId, postJob } from "./_api.ts";
-import { startStack } from "./_stack.ts";
+import { startStack, type Stack } from "./_stack.ts";
 
 const dead = 5000;
+let stack: Stack;
+
+beforeAll(async () => {
+  stack = await startStack();
+});
+afterAll(() => stack[Symbol.asyncDispose]());
 
 test("a redrive of 5,000 dead jobs continues after its consumer was killed", async () => {
-  await using stack = await startStack();
   const { client, sql, until } = stack;
   const consumer = stack.consumers[0]!;
   await sql`
@@ -36,7 +41,7 @@ test("a redrive of 5,000 dead jobs continues after its consumer was killed", asy
 });
 
 test("an active job is cancelled on any consumer, and a redriven job that is dead again is in Bull Board", async () => {
-  await using stack = await startStack({ consumers: 2 });
+  await stack.startConsumer();
   const { client, sql, redisClient, until, producers } = stack;
   const url = producers[0]!.url;
   const running = getJobId(await postJob(url, echo("sleeps", { sleepMs: 60_000 })));
