@@ -214,12 +214,15 @@ describe("the session", () => {
     expect(preflight.headers.get("access-control-allow-origin")).toBeNull();
   });
 
-  test("links from the console to other pages are accepted from the same origin only", async () => {
+  test("pages open by links of the same origin and by their address, but not from another site", async () => {
     const { pair: Cookie } = await signIn();
-    const open = (site: string) =>
-      producers[0].request("/openapi.json", { headers: { Cookie, "Sec-Fetch-Site": site } });
-    expect((await open("same-origin")).status).toBe(200);
-    _expectProblem(await open("cross-site"), "unauthenticated");
+    for (const path of ["/docs", "/openapi.json"]) {
+      const open = (site: string) =>
+        producers[0].request(path, { headers: { Cookie, "Sec-Fetch-Site": site } });
+      for (const site of ["same-origin", "none"]) expect((await open(site)).status).toBe(200);
+      _expectProblem(await open("same-site"), "unauthenticated");
+      _expectProblem(await open("cross-site"), "unauthenticated");
+    }
   });
 
   test("a wrong key starts no session, and the browser asks for no password", async () => {

@@ -25,8 +25,10 @@ export function createAuthorize({ authenticator, penalty }: AuthorizeDeps): Auth
   return (context, rule) => {
     context.accessRule = rule;
     if (rule.scope === "none") return undefined;
-    const { method, headers } = context.request;
-    const authorization = headers.get("authorization") ?? getSessionAuthorization(headers, method);
+    const { request } = context;
+    const { method, headers } = request;
+    const authorization =
+      headers.get("authorization") ?? getSessionAuthorization(request, rule.isPage);
     const isPenalized = authorization !== null && !penalty.isIdle();
     const seconds = isPenalized ? penalty.secondsLeft(context.address()) : 0;
     if (seconds > 0) return tooManyFailedLogins(seconds);

@@ -22,15 +22,19 @@ export function isTrustedConsoleRequest(headers: Headers): boolean {
 
 /**
  * Returns the Authorization header that the session of the console represents; null without a session, or if another
- * site may have caused the request. Reads by links, such as `/docs`, are accepted from the same origin only.
+ * site may have caused the request. Without the console's header, reads are accepted from the same origin; pages, such
+ * as `/docs`, also if a person entered the address.
  */
-export function getSessionAuthorization(headers: Headers, method: string): string | null {
+export function getSessionAuthorization(
+  { headers, method }: Request,
+  isPage: boolean,
+): string | null {
   const credential = readCookie(headers, "toril-session");
   if (credential === undefined) return null;
-  const isSameOrigin = headers.get("sec-fetch-site") === "same-origin";
+  const site = headers.get("sec-fetch-site");
   const isTrusted = isConsoleRequest(headers)
     ? isTrustedConsoleRequest(headers)
-    : isSameOrigin && /^(GET|HEAD)$/.test(method);
+    : /^(GET|HEAD)$/.test(method) && (site === "same-origin" || (isPage && site === "none"));
   return isTrusted ? `Bearer ${credential}` : null;
 }
 
