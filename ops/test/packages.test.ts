@@ -226,7 +226,8 @@ test.each(Object.keys(managers))(
     expect(await run(folder, ["node", "--test", "test/**/*.test.ts"])).toMatch(/pass 2\n/);
 
     await using dev = await startDev(folder);
-    const enqueue = () => run(folder, ["node", "enqueue.ts"], { TORIL_URL: dev.url });
+    const enqueue = () =>
+      run(folder, ["npm", "run", "--silent", "enqueue"], { TORIL_URL: dev.url });
     expect(await enqueue()).toMatch(/^{ messageId: 'mail-[0-9a-f-]{36}' }\n$/);
     const context = join(folder, "context.ts");
     writeFileSync(context, readFileSync(context, "utf8").replace("`mail-", "`letter-"));

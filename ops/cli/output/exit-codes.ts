@@ -45,7 +45,7 @@ export function describeError(error: unknown): string | undefined {
     error instanceof ConfigError ||
     error instanceof UserError ||
     error instanceof ConnectionError;
-  return isExpected ? toPrintable(error.message) : undefined;
+  return isExpected ? error.message.split("\n").map(toPrintable).join("\n") : undefined;
 }
 
 /** Describes a problem with its field errors, one a line. */

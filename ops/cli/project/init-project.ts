@@ -87,6 +87,8 @@ function renderManifest(name: string, tarballs: Record<string, string>): string 
     engines: { node: ">=24" },
     scripts: {
       dev: "toril dev",
+      // Scripts find the Node of the project, if it has one.
+      enqueue: "node enqueue.ts",
       // Without the pattern, an older Node would find no test and report success.
       test: 'node --test "test/**/*.test.ts"',
       check: "tsc && toril check",
