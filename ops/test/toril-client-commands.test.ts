@@ -584,29 +584,71 @@ test("the exit code tells why a command failed", async () => {
   expect((await toril("enqueue unknown.type")).code).toBe(3);
 });
 
-test("on a terminal, output is coloured unless NO_COLOR is set, and an import shows a progress bar", async () => {
-  const runOnTerminal = async (args: string, more: Record<string, string> = {}) => {
-    let shown = "";
-    const decoder = new TextDecoder();
-    const words = args.split(" ");
-    const child = Bun.spawn([process.execPath, join(root, "ops/cli/main.ts"), ...words], {
-      env: { PATH: process.env["PATH"], TERM: "xterm", ...env, ...more },
-      terminal: {
-        cols: 120,
-        rows: 30,
-        data: (_terminal, data) => void (shown += decoder.decode(data, { stream: true })),
-      },
-    });
-    expect(await child.exited).toBe(0);
-    return shown;
+/** Starts a command on a pseudo-terminal of 60 columns. */
+function startOnTerminal(args: string, more: Record<string, string> = {}) {
+  let shown = "";
+  const decoder = new TextDecoder();
+  // As `npx toril` does: Node starts Bun, and Ctrl-C reaches both.
+  const launcher = [join(root, "node_modules/.bin/node"), join(root, "ops/cli/launch.ts")];
+  const child = Bun.spawn([...launcher, ...args.split(" ")], {
+    env: { PATH: process.env["PATH"], TERM: "xterm", ...env, ...more },
+    terminal: {
+      cols: 60,
+      rows: 30,
+      data: (_terminal, data) => void (shown += decoder.decode(data, { stream: true })),
+    },
+  });
+  return {
+    exited: child.exited,
+    type: (text: string) => child.terminal?.write(text),
+    get shown() {
+      return shown;
+    },
   };
+}
+
+test("on a terminal, output is coloured unless NO_COLOR is set, and an import shows a progress bar", async () => {
+  await enqueueEcho({ message: "m" });
   const file = writeCsv("terminal.csv", 100);
-  const [coloured, plain, imported] = await Promise.all([
-    runOnTerminal("jobs --limit 1"),
-    runOnTerminal("jobs --limit 1", { NO_COLOR: "1" }),
-    runOnTerminal(`import ${file} --type row.import`),
-  ]);
+  const commands = [
+    startOnTerminal("jobs --limit 1"),
+    startOnTerminal("jobs --limit 1", { NO_COLOR: "1" }),
+    startOnTerminal(`import ${file} --type row.import`),
+  ];
+  expect(await Promise.all(commands.map(({ exited }) => exited))).toEqual([0, 0, 0]);
+  const [coloured, plain, imported] = commands.map(({ shown }) => shown);
   expect(coloured).toContain("\u001b[1mid\u001b[22m");
   expect(plain).not.toContain("\u001b[");
   expect(imported).toMatch(/\r {2}\[#{20}\] 100 accepted \([\d,]+\/s\), 100 done/);
+}, 60_000);
+
+test("Ctrl-C on a terminal interrupts an import, and the same command resumes it", async () => {
+  const file = writeCsv("terminal-interrupted.csv", 1000);
+  const command = `import ${file} --type row.import --parallel 2 --part-size 1000`;
+  // No import ends before Ctrl-C.
+  expect((await toril("pause imports")).code).toBe(0);
+  const interrupted = startOnTerminal(command);
+  await stack.until(
+    "progress is shown",
+    async () => /[1-9][\d,]* accepted/.test(interrupted.shown) || undefined,
+  );
+  interrupted.type("\u0003");
+  expect(await interrupted.exited).toBe(130);
+  expect(interrupted.shown).toMatch(
+    /The import \S+ is incomplete. Repeat the command to resume it./,
+  );
+
+  expect((await toril("resume imports")).code).toBe(0);
+  const resumed = startOnTerminal(command);
+  expect(await resumed.exited).toBe(0);
+  const [, id = ""] = /Resuming the import ([0-9a-f-]+)/.exec(resumed.shown) ?? [];
+  expect(interrupted.shown).toContain(id);
+  expect(resumed.shown).toMatch(/accepted +1000\r\n/);
+  const [rows] = await stack.sql<{ count: number }[]>`
+    select count(*)::int as count from jobs where import_id = ${id} and status = 'completed'`;
+  expect(rows?.count).toBe(1000);
+  // The bar is redrawn in its line: a longer text would wrap to the next one.
+  const drawn = resumed.shown.split("\r").filter((text) => text.startsWith("  ["));
+  expect(drawn.length).toBeGreaterThan(0);
+  expect(drawn.every((text) => Bun.stripANSI(text).trimEnd().length < 60)).toBe(true);
 }, 60_000);
