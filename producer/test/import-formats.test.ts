@@ -207,7 +207,7 @@ test("hints and `sep=` lines also serve parts", async () => {
     _put(await _define({ columns: ["a", "b"], ...definition }), 1, file);
   for (const [file, hint] of [
     ["a;b\n", "The first line contains 1 semicolon: use delimiter=semicolon."],
-    ["sep=;\na;b\n", 'The first line says that the delimiter is ";".'],
+    ["sep=;\na;b\n", 'The first line sets the delimiter ";": use delimiter=semicolon.'],
     [Buffer.from("a,b\nZürich,1\n", "latin1"), "encoding=windows-1252"],
   ] as const) {
     expect(_expectProblem(await put(file), "invalid-csv").detail).toContain(hint);
@@ -219,6 +219,15 @@ test("hints and `sep=` lines also serve parts", async () => {
   const query = "?type=row.import&header=present";
   expect((await _send("2025,b,\n1,2,\n,,\n", { query })).body.counts).toMatchObject({ read: 1 });
   expect((await _values()).at(-1)).toEqual({ "2025": "1", b: "2" });
+});
+
+test.each([
+  ["a;b\n1;2\n", "use delimiter=semicolon"],
+  ["a\0,\0b\0\n1\0,\0x\0\n", "send encoding=utf-16le"],
+])("a part whose header %j is invalid says why, and sets no columns", async (file, hint) => {
+  const id = await _define({});
+  expect(_expectProblem(await _put(id, 1, file), "invalid-csv").detail).toContain(hint);
+  _expectProblem(await _put(id, 2, "3;4\n"), "import-header-missing");
 });
 
 test("a part after the first leaves out the columns without a name too", async () => {

@@ -73,6 +73,11 @@ const delimiterNames = [
   ["|", "pipe"],
 ] as const;
 
+/** Returns the value of the parameter `delimiter` for a character. */
+export function nameDelimiter(character: string): string {
+  return delimiterNames.find(([known]) => known === character)?.[1] ?? character;
+}
+
 /** Returns the hint that a header with one name has another delimiter, or null. */
 export function findOtherDelimiter(header: string): string | null {
   const counts = delimiterNames.map(([character, name]) => ({

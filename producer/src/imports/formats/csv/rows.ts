@@ -6,6 +6,7 @@ import {
   findHeaderError,
   findOtherDelimiter,
   findRowError,
+  nameDelimiter,
   splitRow,
   toRow,
 } from "./row.ts";
@@ -33,6 +34,7 @@ export function createCsvRows(options: CsvOptions) {
   /** The text from the beginning of the row at `line` on. */
   let pending = "";
   let mayHaveNul = false;
+  let isHeaderValid = true;
   let scanner = createRowScanner(delimiter);
   let mayHaveSepLine = sepLine !== undefined;
 
@@ -58,7 +60,8 @@ export function createCsvRows(options: CsvOptions) {
     const character = /^sep=([^"\0])$/i.exec(raw)?.[1];
     if (character === undefined) return false;
     if (sepLine === "agrees" && character !== delimiter) {
-      fail(`The first line says that the delimiter is ${JSON.stringify(character)}.`);
+      const text = JSON.stringify(character);
+      fail(`The first line sets the delimiter ${text}: use delimiter=${nameDelimiter(character)}.`);
       return false;
     }
     delimiter = character;
@@ -105,13 +108,18 @@ export function createCsvRows(options: CsvOptions) {
     names = values ?? [];
     named = countNamed(names);
     const hint = names.length === 1 && columns?.length !== 1 ? findOtherDelimiter(unquoted) : null;
-    if (hint !== null) return fail(hint, start);
+    if (hint !== null) return failHeader(hint, start);
     const isCertain = options.isHeaderCertain === true || columns !== undefined;
     const detail =
       values === null
         ? "it contains an unexpected quote"
         : (findHeaderError(values.slice(0, named), isCertain) ?? findDifference(values, columns));
-    if (detail !== null) fail(`Invalid header: ${detail}.`, start);
+    if (detail !== null) failHeader(`Invalid header: ${detail}.`, start);
+  }
+
+  function failHeader(detail: string, at: number): void {
+    isHeaderValid = false;
+    fail(detail, at);
   }
 
   function failTooLong(): void {
@@ -139,9 +147,9 @@ export function createCsvRows(options: CsvOptions) {
         fail("The file is empty: the first line must name the columns.");
       }
     },
-    /** The names of the columns; undefined until they are known. */
+    /** The names of the columns; undefined until they are known, and if the header is invalid. */
     get columns() {
-      return names;
+      return isHeaderValid ? names : undefined;
     },
     /** Yields the records read since the last call, then throws the fault of the file. */
     *take(): Generator<CsvRecord[], void> {
