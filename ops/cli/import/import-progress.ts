@@ -32,7 +32,7 @@ export function createImportProgress(
   let sentBytes = 0;
   return {
     addBytes: (count) => (sentBytes += count),
-    show({ counts }) {
+    show({ status, counts }) {
       const accepted = counts.accepted + counts.duplicate;
       const done = getFinished(counts);
       const at = now();
@@ -45,7 +45,8 @@ export function createImportProgress(
       // The size of the rows that were sent is that of the others.
       const total = sent > 0 ? Math.max(counts.read / Math.min(1, sent), counts.read) : Infinity;
       const settled = done + counts.rejected + counts.duplicate;
-      const left = Math.max(0, total - settled);
+      const hasEnded = status !== "receiving" && status !== "running";
+      const left = hasEnded ? 0 : Math.max(0, total - settled);
       const text = [
         `${formatCount(accepted)} accepted (${formatCount(toRate(accepted - first.accepted))}/s)`,
         `${formatCount(done)} done (${formatCount(doneRate)}/s)`,
@@ -54,7 +55,9 @@ export function createImportProgress(
           ? [`${formatSeconds(left / doneRate)} left`]
           : []),
       ];
-      progress.show(total > 0 && total !== Infinity ? settled / total : 0, text.join(", "));
+      const share = total > 0 && total !== Infinity ? settled / total : 0;
+      // The total is an estimate, and a dry run enqueues nothing.
+      progress.show(hasEnded ? 1 : share, text.join(", "));
     },
     end: () => progress.end(),
   };
