@@ -104,6 +104,9 @@ test("a job that ends dead is exit code 1; then it is a dead letter, and is redr
     ratePerSecond: 100,
   });
   await waitForStatus(id, "dead");
+  const all = await toril("redrive --all --yes --wait --json");
+  expect(all).toMatchObject({ code: 0, json: { status: "done", counts: { changed: 1 } } });
+  await waitForStatus(id, "dead");
   expect((await toril(`redrive ${id}`)).output).toBe(`${id}  redriven`);
   expect((await toril(`redrive ${unknownId}`)).code).toBe(3);
   expect((await toril(`redrive ${id} ${unknownId} --json`)).code).toBe(7);

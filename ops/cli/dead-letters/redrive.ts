@@ -46,6 +46,7 @@ export const redrive: Command = {
     const request: OperationRequest = {
       action: "retry",
       filter: { ...filter, status: "dead" },
+      ...(all ? { all } : {}),
       ...(ratePerSecond === undefined ? {} : { ratePerSecond }),
     };
     const { signal } = context;
