@@ -3,12 +3,14 @@ import { dirname, join } from "node:path";
 import { describe, expect, test } from "bun:test";
 
 import project from "../../package.json" with { type: "json" };
+import { projectScripts } from "../cli/project/init-project.ts";
 import { listVariables } from "../dev/checks/configuration.ts";
 import { codeIn, list, listDocuments, namesIn } from "./_documents.ts";
 import { root } from "./_stack.ts";
 
 const variables = new Map(listVariables().map((variable) => [variable.name, variable]));
 const documents = listDocuments(root);
+const scripts = { ...project.scripts, ...projectScripts };
 
 /** Source and configuration files, which may name variables. */
 const sources = [
@@ -55,7 +57,7 @@ describe.each(documents)("%s", (path) => {
     const commands = codeIn(text).flatMap((code) =>
       [...code.matchAll(/\b(?:bun|npm) run (?!-)([\w:.-]+)/g)].map(([, name = ""]) => name),
     );
-    const unknown = commands.filter((name) => !Object.hasOwn(project.scripts, name));
+    const unknown = commands.filter((name) => !Object.hasOwn(scripts, name));
     expect(unknown).toEqual([]);
   });
 

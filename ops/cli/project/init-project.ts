@@ -75,6 +75,15 @@ function toPackageName(folder: string): string {
   return name.replaceAll(/^-+|-+$/g, "") || "jobs";
 }
 
+/** The scripts of a new project. They find the Node that is installed in the project, if there is one. */
+export const projectScripts: Readonly<Record<string, string>> = {
+  dev: "toril dev",
+  enqueue: "node enqueue.ts",
+  // Without the pattern, an older Node would find no test and report success.
+  test: 'node --test "test/**/*.test.ts"',
+  check: "tsc && toril check",
+};
+
 function renderManifest(name: string, tarballs: Record<string, string>): string {
   const { version } = readManifest();
   const { toril = version, ...overrides } = tarballs;
@@ -85,14 +94,7 @@ function renderManifest(name: string, tarballs: Record<string, string>): string 
     private: true,
     type: "module",
     engines: { node: ">=24" },
-    scripts: {
-      dev: "toril dev",
-      // Scripts find the Node of the project, if it has one.
-      enqueue: "node enqueue.ts",
-      // Without the pattern, an older Node would find no test and report success.
-      test: 'node --test "test/**/*.test.ts"',
-      check: "tsc && toril check",
-    },
+    scripts: projectScripts,
     dependencies: { "@toril/client": client, toril, zod: getVersion("zod") },
     devDependencies: {
       "@types/node": getVersion("@types/node"),
