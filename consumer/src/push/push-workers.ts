@@ -20,7 +20,7 @@ import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import type { ISql } from "postgres";
 import type { Log } from "../observability/log.ts";
 import type { SafePost } from "../safe-fetch/safe-post.ts";
-import { sleep } from "../wait.ts";
+import { repeatUntilAborted } from "../repeat.ts";
 import type { HandlerMap } from "../worker/handler.ts";
 import type { Workers } from "../worker/queue-workers.ts";
 import { createPushHandler } from "./push-handler.ts";
@@ -72,7 +72,6 @@ export function createPushWorkers(deps: PushWorkersDeps): PushWorkers {
   const stop = new AbortController();
   let endpoints = new Map<string, EndpointRow>();
   let isPaused = false;
-  let isFailing = false;
   let polling = Promise.resolve();
 
   const find = ({ tenant, type }: EndpointRef) => endpoints.get(toKey({ tenant, type }));
@@ -173,21 +172,15 @@ export function createPushWorkers(deps: PushWorkersDeps): PushWorkers {
     }
   }
 
-  async function poll() {
-    while (!stop.signal.aborted) {
-      try {
-        if (running.size > 0) {
-          const rows = await ledger.run(readEndpoints);
-          endpoints = new Map(rows.map((row) => [toKey(row), row]));
-          applyPauses();
-        }
-        isFailing = false;
-      } catch (error) {
-        if (!isFailing) log.warn({ err: error }, "failed to read push endpoints");
-        isFailing = true;
-      }
-      await sleep(pollMs, stop.signal);
-    }
+  function poll() {
+    const failureMessage = "failed to read push endpoints";
+    const repetition = { signal: stop.signal, everyMs: pollMs, log, failureMessage };
+    return repeatUntilAborted(repetition, async () => {
+      if (running.size === 0) return;
+      const rows = await ledger.run(readEndpoints);
+      endpoints = new Map(rows.map((row) => [toKey(row), row]));
+      applyPauses();
+    });
   }
 
   const unsubscribe = table.onChange(follow);

@@ -4,7 +4,7 @@ import { bullId } from "@toril/contract/engine/redis/names";
 import type { Remove } from "@toril/contract/engine/redis/scripts/remove";
 import type { Logger } from "pino";
 import type { Sql } from "postgres";
-import { sleep } from "../wait.ts";
+import { repeatUntilAborted } from "../repeat.ts";
 import type { Settler } from "@toril/contract/engine/jobs/attempt/settle";
 import { expiredSettlement } from "@toril/contract/engine/jobs/attempt/outcome";
 import type { Leadership } from "./leadership.ts";
@@ -25,7 +25,6 @@ const pageSize = 500;
 export async function runExpiry(deps: ExpiryDeps): Promise<void> {
   const { leadership, remove, settler, everyMs = 1000, log } = deps;
   const { signal } = leadership;
-  let isFailing = false;
 
   /** Removes from Redis first: a job that a worker has taken meanwhile started in time. */
   async function expire(queue: string, jobs: readonly Overdue[]) {
@@ -48,16 +47,10 @@ export async function runExpiry(deps: ExpiryDeps): Promise<void> {
     }
   }
 
-  while (!signal.aborted) {
-    try {
-      await expireAll();
-      isFailing = false;
-    } catch (error) {
-      if (!isFailing && !signal.aborted) log.warn({ err: error }, "failed to expire jobs");
-      isFailing = true;
-    }
-    await sleep(everyMs, signal);
-  }
+  await repeatUntilAborted(
+    { signal, everyMs, log, failureMessage: "failed to expire jobs" },
+    expireAll,
+  );
 }
 
 const beginning = { expiresAt: new Date(0), id: lowestId };

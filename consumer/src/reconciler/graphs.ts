@@ -4,7 +4,7 @@ import type { DispatchGenerations } from "@toril/contract/engine/jobs/change/dis
 import type { RemoveFromRedis } from "@toril/contract/engine/jobs/change/remove-from-redis";
 import type { JobError } from "@toril/contract/api/jobs/job";
 import type { Logger } from "pino";
-import { sleep } from "../wait.ts";
+import { repeatUntilAborted } from "../repeat.ts";
 import type { Settler } from "@toril/contract/engine/jobs/attempt/settle";
 import {
   deleteGraphEvents,
@@ -47,7 +47,6 @@ export function createGraphs(deps: GraphsDeps) {
 
   return async (leadership: Leadership): Promise<void> => {
     const { signal } = leadership;
-    let isFailing = false;
     let sweptAt = Number.NEGATIVE_INFINITY;
 
     async function failParents(
@@ -152,18 +151,10 @@ export function createGraphs(deps: GraphsDeps) {
       sweptAt = performance.now();
     }
 
-    while (!signal.aborted) {
-      try {
-        await handleEvents();
-        await sweep();
-        isFailing = false;
-      } catch (error) {
-        if (!isFailing && !signal.aborted) {
-          log.warn({ err: error }, "failed to update jobs that wait for their children");
-        }
-        isFailing = true;
-      }
-      await sleep(everyMs, signal);
-    }
+    const failureMessage = "failed to update jobs that wait for their children";
+    await repeatUntilAborted({ signal, everyMs, log, failureMessage }, async () => {
+      await handleEvents();
+      await sweep();
+    });
   };
 }

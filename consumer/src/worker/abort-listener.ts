@@ -5,7 +5,7 @@ import type { Ledger } from "@toril/contract/engine/postgres/pool";
 import type { Cluster, Redis } from "ioredis";
 import type { Logger } from "pino";
 import { type ActiveJob, type ActiveJobs, CancelledError } from "./active-jobs.ts";
-import { sleep } from "../wait.ts";
+import { repeatUntilAborted } from "../repeat.ts";
 
 export interface AbortListenerDeps {
   /** Dedicated connection: a subscribed connection accepts no other commands. */
@@ -24,7 +24,6 @@ export interface AbortListenerDeps {
 export function listenForAborts(deps: AbortListenerDeps): AsyncDisposable {
   const { redis, prefix, ledger, activeJobs, everyMs = 500, log } = deps;
   const stop = new AbortController();
-  let isFailing = false;
 
   redis.on("message", (_, message: string) => {
     for (const bullId of decodeAbort(message)) activeJobs.abort(bullId, new CancelledError());
@@ -49,20 +48,10 @@ export function listenForAborts(deps: AbortListenerDeps): AsyncDisposable {
     }
   }
 
-  async function poll() {
-    while (!stop.signal.aborted) {
-      await sleep(everyMs, stop.signal);
-      try {
-        await abortEnded(activeJobs.getLongRunning());
-        isFailing = false;
-      } catch (error) {
-        if (!isFailing) log.warn({ err: error }, "failed to check active jobs for cancellation");
-        isFailing = true;
-      }
-    }
-  }
-
-  const polling = poll();
+  const failureMessage = "failed to check active jobs for cancellation";
+  const polling = repeatUntilAborted({ signal: stop.signal, everyMs, log, failureMessage }, () =>
+    abortEnded(activeJobs.getLongRunning()),
+  );
   return {
     async [Symbol.asyncDispose]() {
       stop.abort();

@@ -3,7 +3,7 @@ import { bullName } from "@toril/contract/engine/redis/names";
 import { Queue, type QueueOptions, type WorkerOptions } from "bullmq";
 import type { Cluster, Redis } from "ioredis";
 import type { Logger } from "pino";
-import { sleep } from "../../wait.ts";
+import { repeatUntilAborted } from "../../repeat.ts";
 import type { Leadership } from "../leadership.ts";
 
 export interface RecoverStalledDeps {
@@ -47,23 +47,15 @@ export function createRecoverStalled(deps: RecoverStalledDeps) {
 
   return async ({ signal }: Leadership): Promise<void> => {
     const opened = new Map<string, Queue>();
-    let isFailing = false;
-    while (!signal.aborted) {
-      try {
-        for (const name of redis.status === "ready" ? getQueues() : []) {
-          const queue = opened.get(name) ?? open(name);
-          opened.set(name, queue);
-          await recover(name, queue);
-        }
-        isFailing = false;
-      } catch (error) {
-        if (!isFailing && !signal.aborted) {
-          log.warn({ err: error }, "failed to find expired leases");
-        }
-        isFailing = true;
+    const failureMessage = "failed to find expired leases";
+    const repetition = { signal, everyMs: stalledIntervalMs, log, failureMessage };
+    await repeatUntilAborted(repetition, async () => {
+      for (const name of redis.status === "ready" ? getQueues() : []) {
+        const queue = opened.get(name) ?? open(name);
+        opened.set(name, queue);
+        await recover(name, queue);
       }
-      await sleep(stalledIntervalMs, signal);
-    }
+    });
     await Promise.allSettled([...opened.values()].map((queue) => queue.close()));
   };
 }

@@ -5,7 +5,7 @@ import type { ScriptRedis } from "@toril/contract/engine/redis/scripts/script";
 import type { Cluster, Redis } from "ioredis";
 import type { Logger } from "pino";
 import type { Sql } from "postgres";
-import { sleep } from "../../wait.ts";
+import { repeatUntilAborted } from "../../repeat.ts";
 import type { Endings, FinishedJob } from "./settle-ended.ts";
 import { createFinishEvents, type FinishEvents, isStockFinish } from "./finish-events.ts";
 import type { Leadership } from "../leadership.ts";
@@ -37,7 +37,6 @@ export function createSettleStockJobs(deps: SettleStockJobsDeps) {
     const seen = new Set<string>();
     const events = new Map<string, FinishEvents>();
     const queuesWithStockWorkers = new Set<string>();
-    let isFailing = false;
 
     /** @returns number of entries removed from the set */
     async function settleFinished(
@@ -91,28 +90,23 @@ export function createSettleStockJobs(deps: SettleStockJobsDeps) {
       }
     }
 
-    while (!signal.aborted) {
-      try {
-        if (redis.status === "ready") {
-          for (const queue of queues()) {
-            await settleFinishedSet(queue, "completed");
-            await settleFinishedSet(queue, "failed");
-            await settleFromEvents(queue);
-          }
-        }
-        isFailing = false;
-      } catch (error) {
-        if (!isFailing && !signal.aborted) {
-          log.warn({ err: error }, "failed to settle jobs that stock workers finished");
-        }
-        isFailing = true;
-      }
+    function forgetOldest() {
       for (const id of seen) {
         if (seen.size <= maxSeen) break;
         seen.delete(id);
       }
-      await sleep(everyMs, signal);
     }
+
+    const failureMessage = "failed to settle jobs that stock workers finished";
+    await repeatUntilAborted({ signal, everyMs, log, failureMessage }, async () => {
+      forgetOldest();
+      if (redis.status !== "ready") return;
+      for (const queue of queues()) {
+        await settleFinishedSet(queue, "completed");
+        await settleFinishedSet(queue, "failed");
+        await settleFromEvents(queue);
+      }
+    });
   };
 }
 

@@ -7,7 +7,7 @@ import {
 import { bullId } from "@toril/contract/engine/redis/names";
 import type { Remove } from "@toril/contract/engine/redis/scripts/remove";
 import type { Logger } from "pino";
-import { sleep } from "../../wait.ts";
+import { repeatUntilAborted } from "../../repeat.ts";
 import type { Leadership } from "../leadership.ts";
 
 export interface SettleStrandedDeps {
@@ -40,23 +40,14 @@ export function createSettleStranded({ remove, settler, everyMs = 2000, log }: S
     );
   }
 
-  return async ({ run, signal }: Leadership): Promise<void> => {
-    let isFailing = false;
-    while (!signal.aborted) {
-      try {
-        const stranded = await run(findStrandedJobs);
-        for (const [queue, jobs] of Map.groupBy(stranded, (job) => job.queue)) {
-          await settle(queue, jobs);
-        }
-        isFailing = false;
-      } catch (error) {
-        if (!isFailing && !signal.aborted) {
-          log.warn({ err: error }, "failed to settle jobs whose type was deleted or moved");
-        }
-        isFailing = true;
+  return ({ run, signal }: Leadership): Promise<void> => {
+    const failureMessage = "failed to settle jobs whose type was deleted or moved";
+    return repeatUntilAborted({ signal, everyMs, log, failureMessage }, async () => {
+      const stranded = await run(findStrandedJobs);
+      for (const [queue, jobs] of Map.groupBy(stranded, (job) => job.queue)) {
+        await settle(queue, jobs);
       }
-      await sleep(everyMs, signal);
-    }
+    });
   };
 }
 
