@@ -1,4 +1,4 @@
-import { createJobId, createRowIds } from "@toril/contract/engine/jobs/enqueue/job-id";
+import { createJobId } from "@toril/contract/engine/jobs/enqueue/job-id";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import type { ISql } from "postgres";
 import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
@@ -19,7 +19,6 @@ import {
 } from "./import-errors.ts";
 import { type ImportLedger, saveImport } from "./import-ledger.ts";
 import { requireFewErrors } from "./max-errors.ts";
-import { sha256 } from "./sha256.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { StoreResponse } from "../idempotency/idempotency.ts";
 import type { BlockingReservation } from "../quotas/quota-reservation.ts";
@@ -102,13 +101,10 @@ export function createFileImporter(
     });
     const entryWriter = createEntryWriter({
       writer,
-      type,
-      context: {
-        jobTypes: jobTypes.forTenant(tenant),
-        origin: { ...origin, importId: id },
-        secretKeys,
-      },
-      getJobId: createRowIds(tenant, id, sha256),
+      jobTypes,
+      secretKeys,
+      of: { id, tenant, type },
+      origin,
       maxJobs: quota?.maxJobs,
     });
     /** Whether this request may already change the import's row. */

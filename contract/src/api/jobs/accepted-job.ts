@@ -2,6 +2,17 @@ import { z } from "zod";
 import { JobId, Time } from "./job.ts";
 import { JobStatus } from "./job-states.ts";
 
+export const acceptedJobExample = {
+  id: "019c2f1e-7b1a-7c3d-8a4e-5f6071829304",
+  type: "echo",
+  queue: "default",
+  status: "pending",
+  outcome: "created",
+  key: "order-1042",
+  createdAt: "2026-11-23T09:30:00.000Z",
+  runAt: null,
+};
+
 /** The response to an enqueue request. */
 export const AcceptedJob = z
   .strictObject({
@@ -21,19 +32,7 @@ export const AcceptedJob = z
         "ID of the earlier job with the same key, which was cancelled and replaced by this job",
     }),
   })
-  .meta({
-    id: "AcceptedJob",
-    example: {
-      id: "019c2f1e-7b1a-7c3d-8a4e-5f6071829304",
-      type: "echo",
-      queue: "default",
-      status: "pending",
-      outcome: "created",
-      key: "order-1042",
-      createdAt: "2026-11-23T09:30:00.000Z",
-      runAt: null,
-    },
-  });
+  .meta({ id: "AcceptedJob", example: acceptedJobExample });
 export type AcceptedJob = z.infer<typeof AcceptedJob>;
 
 /** Marks the response to a dry run. Not a literal, because client generators mishandle an enumeration of booleans. */

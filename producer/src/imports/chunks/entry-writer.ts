@@ -1,4 +1,8 @@
-import type { EntryContext } from "../../jobs/parse-bulk.ts";
+import type { JobTypeRegistry } from "@toril/contract/api/registry";
+import { createRowIds } from "@toril/contract/engine/jobs/enqueue/job-id";
+import type { Origin } from "@toril/contract/engine/jobs/enqueue/new-job";
+import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
+import { sha256 } from "../sha256.ts";
 import type { ChunkWriter } from "./chunk-writer.ts";
 import { addEntries, createChunk, type FilePart, isFull } from "./import-chunk.ts";
 
@@ -11,11 +15,11 @@ export interface EntryWriter {
 
 export interface EntryWriterDeps {
   writer: ChunkWriter;
-  context: EntryContext;
-  /** Type of the jobs. */
-  type: string;
-  /** Returns the job id for the number of an entry. */
-  getJobId(entry: number): string;
+  jobTypes: JobTypeRegistry;
+  secretKeys: KeyRing | undefined;
+  /** The import, and the type of its jobs. */
+  of: { id: string; tenant: string; type: string };
+  origin: Origin;
   /** Maximum number of jobs to record at once. */
   maxJobs: number | undefined;
   /** Number of the part of the file, recorded with errors. */
@@ -23,8 +27,11 @@ export interface EntryWriterDeps {
 }
 
 export function createEntryWriter(deps: EntryWriterDeps): EntryWriter {
-  const { writer, context, getJobId, maxJobs = Number.POSITIVE_INFINITY, part: number } = deps;
-  const keepsTexts = context.jobTypes.find(deps.type)?.findSecrets === undefined;
+  const { writer, of, secretKeys, maxJobs = Number.POSITIVE_INFINITY, part: number } = deps;
+  const jobTypes = deps.jobTypes.forTenant(of.tenant);
+  const context = { jobTypes, origin: { ...deps.origin, importId: of.id }, secretKeys };
+  const getJobId = createRowIds(of.tenant, of.id, sha256);
+  const keepsTexts = jobTypes.find(of.type)?.findSecrets === undefined;
   let chunk = createChunk(keepsTexts, number);
 
   async function flush() {

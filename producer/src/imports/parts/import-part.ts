@@ -3,7 +3,6 @@ import type { JobType } from "@toril/contract/api/job-type";
 import { limits } from "@toril/contract/api/limits";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
-import { createRowIds } from "@toril/contract/engine/jobs/enqueue/job-id";
 import type { Origin } from "@toril/contract/engine/jobs/enqueue/new-job";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import { ProblemError } from "../../http/problem.ts";
@@ -17,7 +16,6 @@ import type { ClaimedPart, PartedImport, PartLedger, SentPart } from "./part-led
 import { readCsvEntries, readObjectEntries } from "../formats/read-file.ts";
 import { readNdjson } from "../formats/read-ndjson.ts";
 import { type RowFormat, toProblemKind } from "../formats/row-file.ts";
-import { sha256 } from "../sha256.ts";
 
 export interface PartRequest {
   of: PartedImport;
@@ -58,7 +56,7 @@ export function createPartImporter(deps: PartImporterDeps): PartImporter {
     from: ImportProgress,
   ): Promise<ImportPart> {
     const { of, sent, origin, quota } = request;
-    const { id, tenant } = of;
+    const { id } = of;
     const numberBefore = (sent.part - 1) * limits.importPartRows;
     const writer = createChunkWriter(from, {
       enqueue,
@@ -73,13 +71,10 @@ export function createPartImporter(deps: PartImporterDeps): PartImporter {
     });
     const entryWriter = createEntryWriter({
       writer,
-      type: of.type,
-      context: {
-        jobTypes: jobTypes.forTenant(tenant),
-        origin: { ...origin, importId: id },
-        secretKeys,
-      },
-      getJobId: createRowIds(tenant, id, sha256),
+      jobTypes,
+      secretKeys,
+      of,
+      origin,
       maxJobs: quota?.maxJobs,
       part: sent.part,
     });

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { graphLimits } from "../../jobs/graph.ts";
-import { AcceptedJob } from "../../jobs/accepted-job.ts";
+import { AcceptedJob, acceptedJobExample } from "../../jobs/accepted-job.ts";
 import { Job } from "../../jobs/job.ts";
 import { JobStatus } from "../../jobs/job-states.ts";
 import { createPage, pageQuery } from "../../page.ts";
@@ -16,17 +16,7 @@ export const AcceptedGraph = AcceptedJob.extend({
   }),
 }).meta({
   id: "AcceptedGraph",
-  example: {
-    id: "019c2f1e-7b1a-7c3d-8a4e-5f6071829304",
-    type: "echo",
-    queue: "default",
-    status: "pending",
-    outcome: "created",
-    key: null,
-    createdAt: "2026-11-23T09:30:00.000Z",
-    runAt: null,
-    jobs: 3,
-  },
+  example: { ...acceptedJobExample, key: null, jobs: 3 },
 });
 export type AcceptedGraph = z.infer<typeof AcceptedGraph>;
 
