@@ -33,8 +33,8 @@ const behaviors: Record<string, (context: SandboxContext) => unknown> = {
         throw new TypeError("thrown later");
       });
     }),
-  "give-up"() {
-    throw new NonRetryableError("given up");
+  "non-retryable"() {
+    throw new NonRetryableError("cannot succeed");
   },
   again({ attempt, log }) {
     log.info({ attempt }, "from the thread");

@@ -80,7 +80,7 @@ test("a misbehaving sandboxed handler ends only its own attempt; others log, can
     ["exit", "ThreadExited", /exited with 3/],
     ["throw", "TypeError", /^thrown$/],
     ["later", "TypeError", /^thrown later$/],
-    ["give-up", "NonRetryableError", /^given up$/],
+    ["non-retryable", "NonRetryableError", /^cannot succeed$/],
     ["unclonable", "DataCloneError", /could not be cloned/],
   ] as const;
   const jobs = await Promise.all(behaviors.map(([behavior]) => _run(behavior)));

@@ -390,9 +390,9 @@ test("a run beyond the quotas of the schedule's API key is recorded as deferred,
   });
   await _until(async () => (await byOutcome("few"))["deferred"] === 3);
   expect(await byOutcome("few")).toEqual({ created: 2, deferred: 3 });
-  const paced = "The key may enqueue 1 jobs per second, in bursts of up to 1.";
+  const limited = "The key may enqueue 1 jobs per second, in bursts of up to 1.";
   await _until(() =>
-    said.find(({ detail, outcome }) => outcome === "deferred" && detail === paced),
+    said.find(({ detail, outcome }) => outcome === "deferred" && detail === limited),
   );
 
   const [deferred] = await world.sql<{ name: string }[]>`

@@ -484,7 +484,7 @@ test("410 disables a webhook, and so do days without success; both are audited",
   );
   expect(await _find(gone.id)).toMatchObject({ disabled_reason: "gone" });
   expect(await _find(failing.id)).toMatchObject({ disabled_reason: "failing" });
-  // The event of the gone endpoint is given up, the other one is sent when the webhook is enabled again.
+  // The event of the gone endpoint fails, the other one is sent when the webhook is enabled again.
   expect(await _deliveries(gone.id)).toMatchObject([{ next_at: null, response_status: 410 }]);
   expect((await _deliveries(failing.id))[0]!["next_at"]).not.toBeNull();
   const audited = await readNewestAudit(world.sql, 2);

@@ -25,7 +25,7 @@ export interface ClosedLoopSettings {
   expected: string;
 }
 
-interface Exchange {
+interface Connection {
   request: Buffer;
   /** Bytes of the request that the socket has accepted. */
   sent: number;
@@ -51,20 +51,20 @@ export async function openClosedLoop(settings: ClosedLoopSettings): Promise<Clos
   let lastResponseAt = 0;
   const { promise: isOver, resolve: finish } = Promise.withResolvers<void>();
 
-  function send(socket: Socket<Exchange>) {
-    const exchange = socket.data;
+  function send(socket: Socket<Connection>) {
+    const connection = socket.data;
     if (uniqueAt >= 0) {
       count += 1;
       const text = String(count % 10 ** digits).padStart(digits, "0");
-      exchange.request.write(text, uniqueEnd - digits, "latin1");
+      connection.request.write(text, uniqueEnd - digits, "latin1");
     }
     inFlight += 1;
-    exchange.sent = 0;
-    exchange.sentAt = performance.now();
+    connection.sent = 0;
+    connection.sentAt = performance.now();
     sendRest(socket);
   }
 
-  function sendRest(socket: Socket<Exchange>) {
+  function sendRest(socket: Socket<Connection>) {
     const { request, sent } = socket.data;
     if (sent < request.length) {
       socket.data.sent += socket.write(sent === 0 ? request : request.subarray(sent));
@@ -79,13 +79,13 @@ export async function openClosedLoop(settings: ClosedLoopSettings): Promise<Clos
     if (lastResponseAt >= endsAt && inFlight === 0) finish();
   }
 
-  const handler: Bun.SocketHandler<Exchange> = {
+  const handler: Bun.SocketHandler<Connection> = {
     data(socket, chunk) {
-      const exchange = socket.data;
-      exchange.received += chunk.toString("latin1");
-      if (exchange.received.length < responseLength(exchange.received)) return;
-      settle(isAccepted(exchange.received, expected), exchange.sentAt);
-      exchange.received = "";
+      const connection = socket.data;
+      connection.received += chunk.toString("latin1");
+      if (connection.received.length < responseLength(connection.received)) return;
+      settle(isAccepted(connection.received, expected), connection.sentAt);
+      connection.received = "";
       if (lastResponseAt < endsAt) send(socket);
     },
     drain: sendRest,
@@ -93,7 +93,7 @@ export async function openClosedLoop(settings: ClosedLoopSettings): Promise<Clos
       if (lastResponseAt < endsAt || inFlight > 0) settle(false, socket.data.sentAt);
     },
   };
-  const sockets: Socket<Exchange>[] = [];
+  const sockets: Socket<Connection>[] = [];
   for (let index = 0; index < connections; index += 1) {
     const port = ports[index % ports.length] ?? 0;
     const request = Buffer.from(settings.request);

@@ -13,7 +13,7 @@ export interface Probe {
 }
 
 const everyMs = 100;
-const giveUpMs = 5000;
+const timeoutMs = 5000;
 /** Larger than all row numbers of the load. */
 const firstProbeRow = 1_000_000_000;
 
@@ -24,7 +24,7 @@ export function startProbe(send: Send, account: History, signal: AbortSignal): P
 
   async function ask() {
     const json = { type: "echo", data: { message: "probe" } };
-    const answer = await send("/v1/jobs", { json, timeoutMs: giveUpMs });
+    const answer = await send("/v1/jobs", { json, timeoutMs });
     note(answer);
     if (answer !== undefined && answer.status < 300) accepted.push(performance.now());
   }
@@ -48,7 +48,7 @@ export function startProbe(send: Send, account: History, signal: AbortSignal): P
     while (!ending.aborted) {
       const json = { ...job, order: "lifo" };
       const headers = { Prefer: "wait=2" };
-      const answer = await send("/v1/jobs", { json, headers, timeoutMs: giveUpMs });
+      const answer = await send("/v1/jobs", { json, headers, timeoutMs });
       note(answer);
       const { status } = (answer?.body ?? {}) as { status?: string };
       if (status === "completed") return;

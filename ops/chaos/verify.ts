@@ -40,7 +40,7 @@ export async function findStuck(sql: Sql, seconds: number): Promise<unknown[]> {
 }
 
 /**
- * Pending jobs, without those due in an hour whose cancellation was never acknowledged: their caller gave up before a
+ * Pending jobs, without those due in an hour whose cancellation was never acknowledged: their caller ended before a
  * response arrived.
  */
 function pendingJobs(sql: Sql, { operations }: History) {

@@ -77,7 +77,7 @@ export const _nothing = { jobs: 0, keys: 0, imports: 0, dispatched: 0 };
 export type _Stores = Awaited<ReturnType<typeof _openStores>>;
 
 /** No deadline ends because the machine is busy; tests of deadlines set their own. */
-const patient = { PORT: "0", DRAIN_MS: "30000", REQUEST_TIMEOUT_MS: "30000" };
+const longTimeouts = { PORT: "0", DRAIN_MS: "30000", REQUEST_TIMEOUT_MS: "30000" };
 
 /** Starts a producer in this process and collects its log lines. */
 export async function _startProducer(
@@ -89,7 +89,7 @@ export async function _startProducer(
   const log = pino({ level: "trace" }, { write: (line) => lines.push(JSON.parse(line)) });
   const producer = await openProducer(
     jobTypes,
-    Config.parse({ ...patient, ...stores.settings, ...settings }),
+    Config.parse({ ...longTimeouts, ...stores.settings, ...settings }),
     { log },
     bun,
   );

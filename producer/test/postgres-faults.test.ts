@@ -142,7 +142,7 @@ test.each([
 test("a transaction whose connection breaks is repeated from its beginning", async () => {
   await using held = await hold(insertKey("k"));
   const waiting = producer.post(_echo("a", { key: "k" }), { "Idempotency-Key": "1" });
-  // The single statement and the first transaction gave up after 10 ms; the second transaction claimed the
+  // The single statement and the first transaction ended after 10 ms without a lock; the second transaction claimed the
   // Idempotency-Key and waits for the key.
   await _until(async () => {
     const rows = await stores.sql`

@@ -56,8 +56,8 @@ export function runOperations(deps: RunOperationsDeps): AsyncDisposable {
     });
     const tookMs = performance.now() - startedAt;
     // Without a rate, work at most half of the time: the stores also serve other clients.
-    const pacedMs = ratePerSecond === null ? tookMs : (1000 * seen) / ratePerSecond - tookMs;
-    return Math.max(pacedMs, waitMs);
+    const atRateMs = ratePerSecond === null ? tookMs : (1000 * seen) / ratePerSecond - tookMs;
+    return Math.max(atRateMs, waitMs);
   }
 
   async function stepOrFail(operation: ClaimedOperation): Promise<number> {

@@ -136,8 +136,8 @@ async function deferRefused(plans: readonly Plan[], findQuota: FindQuota) {
         const { granted, refusal } = await quota.reserveUpTo(plansOfKey.length);
         for (const [position, plan] of plansOfKey.slice(granted).entries()) {
           // Spread the retries at the rate of the quota.
-          const pacedMs = (position / (quotas.rate ?? defaultRate)) * 1000;
-          const waitMs = Math.max(minDelayMs, refusal?.waitMs ?? 0, pacedMs);
+          const atRateMs = (position / (quotas.rate ?? defaultRate)) * 1000;
+          const waitMs = Math.max(minDelayMs, refusal?.waitMs ?? 0, atRateMs);
           defer(plan, Math.min(maxDelayMs, waitMs), refusal?.detail ?? null);
         }
         return () => quota.release(granted);

@@ -60,11 +60,11 @@ describe("retryUntilAvailable", () => {
 
   test("rejects when stopped, also during a pause", async () => {
     const { retryingLedger } = _create(_error("CONNECTION_CLOSED"));
-    const insisting = retryingLedger.retryUntilAvailable(_work);
+    const retrying = retryingLedger.retryUntilAvailable(_work);
 
     retryingLedger.stop();
 
-    await expect(insisting).rejects.toBeInstanceOf(LedgerStopped);
+    await expect(retrying).rejects.toBeInstanceOf(LedgerStopped);
     await expect(retryingLedger.retryUntilAvailable(_work)).rejects.toBeInstanceOf(LedgerStopped);
   });
 });

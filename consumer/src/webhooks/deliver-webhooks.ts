@@ -113,7 +113,7 @@ export function createWebhookDeliverer(deps: DeliveryDeps): WebhookDeliverer {
   }
 
   /** Records the results of finished attempts and starts attempts for due deliveries. */
-  async function exchange() {
+  async function recordAndStart() {
     if (isWoken || performance.now() - foundAt >= pollMs) await findDue();
     applyResults();
     const requests = allotSlots(due, {
@@ -153,7 +153,7 @@ export function createWebhookDeliverer(deps: DeliveryDeps): WebhookDeliverer {
     const { id: deliveryId, tenant, name: webhook, event, attempts: attempt } = sent.delivery;
     log.info(
       { tenant, webhook, event, deliveryId, attempt, reason: sent.error },
-      sent.retryMs === null ? "gave up a webhook delivery" : "webhook delivery failed",
+      sent.retryMs === null ? "webhook delivery failed permanently" : "webhook delivery failed",
     );
   }
 
@@ -187,7 +187,7 @@ export function createWebhookDeliverer(deps: DeliveryDeps): WebhookDeliverer {
   async function run() {
     while (!stop.signal.aborted) {
       try {
-        await exchange();
+        await recordAndStart();
         failingSince = undefined;
         await waitForWork();
       } catch (error) {
@@ -221,7 +221,7 @@ export function createWebhookDeliverer(deps: DeliveryDeps): WebhookDeliverer {
   };
 }
 
-/** Whether the endpoint wants no more events: for a callback URL, only this one is given up. */
+/** Whether the endpoint wants no more events: for a callback URL, only this one fails. */
 function isDisabling({ isGone, delivery }: SentDelivery): boolean {
   return isGone && delivery.callbackUrl === null;
 }

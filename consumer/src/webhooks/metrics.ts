@@ -17,7 +17,7 @@ export function createWebhookMetrics(registry: Registry): WebhookMetrics {
     registry,
     {
       name: "toril_webhook_attempts_total",
-      help: "Attempts to deliver an event to a webhook, by outcome: failed means given up",
+      help: "Attempts to deliver an event to a webhook, by outcome: failed means not retried",
       labelNames: ["outcome"],
     },
     outcomes.map((outcome) => ({ outcome })),

@@ -11,7 +11,7 @@ test("the delay grows from 5 s to 12 hours", () => {
   ]);
 });
 
-test("an event is given up after three days", () => {
+test("an event is no longer retried after three days", () => {
   expect(failed(14, rules.retryForMs - 1)).toBe(43_200_000);
   expect(failed(14, rules.retryForMs)).toBeNull();
   expect(

@@ -19,7 +19,7 @@ export interface FailedAttempt {
   retryAfterMs: number | undefined;
 }
 
-/** Returns the delay before the next attempt, or null when the event is given up. */
+/** Returns the delay before the next attempt, or null if the event is no longer retried. */
 export function getRetryDelay(
   { attempt, ageMs, retryAfterMs = 0 }: FailedAttempt,
   { baseMs, retryForMs }: RetryRules,

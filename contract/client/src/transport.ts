@@ -116,7 +116,7 @@ export function createTransport(options: ConnectionOptions) {
   }
 
   /** Sends a request, and again after transient errors. */
-  async function exchange<T>(
+  async function sendWithRetries<T>(
     path: string,
     requested: Call,
     read: (response: Response) => Promise<T>,
@@ -140,12 +140,12 @@ export function createTransport(options: ConnectionOptions) {
   return {
     /** Returns the body of the response. Throws `TorilError` for a status that is not 2xx. */
     call<Result>(path: string, call: Call = {}): Promise<Result> {
-      return exchange(path, call, async (response) => (await response.json()) as Result);
+      return sendWithRetries(path, call, async (response) => (await response.json()) as Result);
     },
 
     /** Returns the body of the response as a stream. Throws `TorilError` for a status that is not 2xx. */
     open(path: string, call: Call = {}): Promise<ReadableStream<Uint8Array>> {
-      return exchange(path, call, async ({ body }) => body ?? new Blob().stream());
+      return sendWithRetries(path, call, async ({ body }) => body ?? new Blob().stream());
     },
 
     /** Yields the events of a stream and reconnects after errors that are transient. */

@@ -27,7 +27,7 @@ export interface Tally {
   retryAfterSeconds: number[];
 }
 
-interface Exchange {
+interface PendingRequest {
   received: string;
   missingBytes: number;
   resolve(head: string): void;
@@ -57,8 +57,8 @@ function createTally() {
 }
 
 function createClient(index: number): Client {
-  let socket: Socket<Exchange> | undefined;
-  const handler: Bun.SocketHandler<Exchange> = {
+  let socket: Socket<PendingRequest> | undefined;
+  const handler: Bun.SocketHandler<PendingRequest> = {
     data({ data }, chunk) {
       if (data.missingBytes === Infinity) {
         data.received += chunk.toString("latin1");
@@ -76,14 +76,14 @@ function createClient(index: number): Client {
   return {
     async send() {
       const { promise, resolve } = Promise.withResolvers<string>();
-      const exchange = { received: "", missingBytes: Infinity, resolve };
+      const request = { received: "", missingBytes: Infinity, resolve };
       if (socket === undefined) {
         const port = target.ports[index % target.ports.length] ?? 0;
-        const address = { hostname: "127.0.0.1", port, data: exchange, socket: handler };
+        const address = { hostname: "127.0.0.1", port, data: request, socket: handler };
         socket = await Bun.connect(address).catch(() => undefined);
         if (socket === undefined) return undefined;
       }
-      socket.data = exchange;
+      socket.data = request;
       if (socket.write(target.request) !== target.request.length) socket.terminate();
       return (await promise) || undefined;
     },

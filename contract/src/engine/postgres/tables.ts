@@ -639,7 +639,7 @@ export const webhookDeliveries = pgTable(
     latencyMs: integer(),
     error: text(),
     createdAt: time().notNull().defaultNow(),
-    /** When the event was recorded or last replayed: the event is given up some time later. */
+    /** When the event was recorded or last replayed: after some time the event is no longer retried. */
     dueSince: time().notNull().defaultNow(),
   },
   (table) => [
