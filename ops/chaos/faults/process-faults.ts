@@ -5,7 +5,7 @@ import type { RestartableProcess } from "../../dev/processes/restartable.ts";
 import type { Random } from "../random.ts";
 import type { ChaosStack } from "../stack.ts";
 import { serversWithRole } from "../topology.ts";
-import type { FaultKind } from "./fault.ts";
+import type { Fault, FaultContext, FaultKind } from "./fault.ts";
 
 /** Restart delay of a supervisor. */
 const restartMs = [200, 1500] as const;
@@ -53,23 +53,35 @@ async function redisWithRole(
   return [[`the Redis on ${server.port}`, server]];
 }
 
-const notInTopology = "not part of this topology";
+type Targets = readonly [string, RestartableProcess][];
 
-export function createKill(what: string, choose: SelectTargets): FaultKind {
+/** Creates a fault of processes that a topology may lack. */
+function createProcessFault(
+  kind: string,
+  choose: SelectTargets,
+  toFault: (targets: Targets, context: FaultContext) => Omit<Fault, "target">,
+): FaultKind {
   return {
-    kind: `${what}: kill -9`,
-    async prepare({ stack, random }) {
-      const targets = await choose(stack, random);
-      if (targets.length === 0) return notInTopology;
-      return {
-        target: formatTargets(targets),
-        holdMs: random.integer(...restartMs),
-        inject: async () => void (await forEachTarget(targets, (one) => one.kill("SIGKILL"))),
-        end: async () => void (await forEachTarget(targets, (one) => one.restart())),
-      };
+    kind,
+    async prepare(context) {
+      const targets = await choose(context.stack, context.random);
+      if (targets.length === 0) return "not part of this topology";
+      const target = targets.map(([name]) => name).join(" and ");
+      return { target, ...toFault(targets, context) };
     },
   };
 }
+
+export function createKill(what: string, choose: SelectTargets): FaultKind {
+  return createProcessFault(`${what}: kill -9`, choose, (targets, { random }) => ({
+    holdMs: random.integer(...restartMs),
+    inject: () => forEachTarget(targets, (one) => one.kill("SIGKILL")),
+    end: () => forEachTarget(targets, (one) => one.restart()),
+  }));
+}
+
+/** How long a supervisor waits before it kills a process. */
+const stopMs = 20_000;
 
 /** @param signal signal that stops the process */
 export function createStop(
@@ -77,54 +89,30 @@ export function createStop(
   choose: SelectTargets,
   signal: "SIGTERM" | "SIGINT" = "SIGTERM",
 ): FaultKind {
-  return {
-    kind: `${what}: ${signal}`,
-    async prepare({ stack, random }) {
-      const targets = await choose(stack, random);
-      if (targets.length === 0) return notInTopology;
-      return {
-        target: formatTargets(targets),
-        holdMs: random.integer(...restartMs),
-        inject: async () => void (await forEachTarget(targets, (one) => one.kill(signal))),
-        async end() {
-          await forEachTarget(targets, async (one) => {
-            await Promise.race([one.exited, sleep(stopMs)]);
-            await one.restart();
-          });
-        },
-      };
-    },
-  };
+  return createProcessFault(`${what}: ${signal}`, choose, (targets, { random }) => ({
+    holdMs: random.integer(...restartMs),
+    inject: () => forEachTarget(targets, (one) => one.kill(signal)),
+    end: () =>
+      forEachTarget(targets, async (one) => {
+        await Promise.race([one.exited, sleep(stopMs)]);
+        await one.restart();
+      }),
+  }));
 }
-
-/** How long a supervisor waits before it kills a process. */
-const stopMs = 20_000;
 
 export function createFreeze(what: string, choose: SelectTargets): FaultKind {
-  return {
-    kind: `${what}: SIGSTOP`,
-    async prepare({ stack, random, holdMs }) {
-      const targets = await choose(stack, random);
-      if (targets.length === 0) return notInTopology;
-      return {
-        target: formatTargets(targets),
-        holdMs: random.integer(...holdMs),
-        inject: async () => void (await forEachTarget(targets, (one) => one.kill("SIGSTOP"))),
-        end: async () => void (await forEachTarget(targets, (one) => one.kill("SIGCONT"))),
-      };
-    },
-  };
+  return createProcessFault(`${what}: SIGSTOP`, choose, (targets, { random, holdMs }) => ({
+    holdMs: random.integer(...holdMs),
+    inject: () => forEachTarget(targets, (one) => one.kill("SIGSTOP")),
+    end: () => forEachTarget(targets, (one) => one.kill("SIGCONT")),
+  }));
 }
 
-function formatTargets(targets: readonly [string, RestartableProcess][]): string {
-  return targets.map(([name]) => name).join(" and ");
-}
-
-function forEachTarget(
-  targets: readonly [string, RestartableProcess][],
+async function forEachTarget(
+  targets: Targets,
   act: (one: RestartableProcess) => Promise<unknown>,
-) {
-  return Promise.all(targets.map(([, one]) => act(one)));
+): Promise<void> {
+  await Promise.all(targets.map(([, one]) => act(one)));
 }
 
 /** Sends a signal to a backend process of Postgres. */
