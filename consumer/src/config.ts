@@ -57,7 +57,7 @@ export function createVariables(jobTypes: JobTypeRegistry) {
         .describe("list of queues to process, of job types with a handler"),
       WORKER_CONCURRENCY: wholeNumber(1, 10_000)
         .default(100)
-        .describe("maximum number of concurrent jobs per queue"),
+        .describe("maximum number of concurrent handlers per queue"),
       WORKER_BATCH_SIZE: wholeNumber(1, 1000)
         .default(100)
         .describe("maximum number of results or upserts in one SQL statement"),

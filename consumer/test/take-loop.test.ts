@@ -8,8 +8,7 @@ import {
 import { FlowProducer, Queue, QueueEvents, Worker } from "bullmq";
 import { Redis } from "ioredis";
 import { testPrefix, testRedisUrl } from "../../contract/test/_stores.ts";
-import { createTakeLoop } from "../src/worker/take-loop.ts";
-import type { TakenJob } from "@toril/contract/engine/jobs/attempt/taken-job";
+import { createTakeLoop, type TakeLoopDeps } from "../src/worker/take-loop.ts";
 import { _signal, _until } from "./_world.ts";
 
 const prefix = testPrefix();
@@ -34,7 +33,7 @@ function _openQueue() {
   const errors: Error[] = [];
   const requests: TakeRequest[] = [];
 
-  function work(process: (job: TakenJob) => Promise<unknown>, concurrency = 10) {
+  function work(process: TakeLoopDeps["process"], concurrency = 10) {
     const worker = new Worker(bullName(name), null, {
       connection: redis,
       prefix,
@@ -127,6 +126,45 @@ test("a job is finished at once while another one of its batch still runs", asyn
   expect((await site.queue.getActive()).map((job) => job.data)).toEqual([{ n: 0 }]);
   released.resolve();
   await site.isIdle();
+});
+
+test("a slot is free when the handler has ended, while the job is settled", async () => {
+  await using site = _openQueue();
+  await site.queue.addBulk(data);
+  const settled = _signal();
+  let handling = 0;
+  let mostHandling = 0;
+  site.work(async (_, onHandled) => {
+    mostHandling = Math.max(mostHandling, ++handling);
+    await Promise.resolve();
+    handling -= 1;
+    onHandled();
+    await settled.promise;
+  }, 4);
+  // Four slots and twice the other three: the number of jobs whose results wait for Postgres is limited.
+  await _until(async () => (await site.queue.getActiveCount()) === 10);
+  settled.resolve();
+  await site.isIdle();
+  expect(mostHandling).toBe(4);
+  expect(site.errors).toEqual([]);
+});
+
+test("a worker with one slot settles each job before the next one starts", async () => {
+  await using site = _openQueue();
+  await site.queue.addBulk(data.slice(0, 5));
+  const steps: string[] = [];
+  site.work(async (job, onHandled) => {
+    const { n } = job.data as { n: number };
+    steps.push(`handled ${n}`);
+    onHandled();
+    // A call for the next job would be answered before the second reply.
+    await redis.ping();
+    await redis.ping();
+    steps.push(`settled ${n}`);
+  }, 1);
+  await site.isIdle();
+  expect(steps).toEqual([0, 1, 2, 3, 4].flatMap((n) => [`handled ${n}`, `settled ${n}`]));
+  expect(site.requests.every(({ limit }) => limit <= 1)).toBe(true);
 });
 
 test("a paused worker leaves the wake-up for a new job to another worker", async () => {

@@ -40,7 +40,7 @@ export interface HandlerPlugin {
 }
 
 export interface QueueOptions {
-  /** Maximum number of concurrent jobs of the queue in each consumer; `WORKER_CONCURRENCY` by default. */
+  /** Maximum number of concurrent handlers of the queue in each consumer; `WORKER_CONCURRENCY` by default. */
   concurrency?: number;
 }
 

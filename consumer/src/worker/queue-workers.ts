@@ -19,7 +19,7 @@ export interface WorkerSettings {
   prefix: string;
   /** Name of this process in the history of jobs. */
   workerName: string;
-  /** Maximum number of concurrent jobs of a queue. */
+  /** Maximum number of concurrent handlers of a queue. */
   getConcurrency(queue: string): number;
   /** Per queue, shared by all consumers. */
   limiter: { max: number; duration: number } | undefined;

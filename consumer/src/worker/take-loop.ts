@@ -23,13 +23,17 @@ export interface TakeLoopDeps {
   worker: Worker;
   /** Marker of the queue: a sorted set that wakes a waiting worker. */
   restoreMarker(score: number, member: string): Promise<unknown>;
+  /** Maximum number of jobs whose handlers run. */
   concurrency: number;
   lockDurationMs: number;
   stalledIntervalMs: number;
   /** Value that BullMQ stores and announces for completed jobs. */
   returnValue: string;
-  /** Resolves when the job has ended; throws to retry, fail, delay or requeue the job, as a processor of BullMQ. */
-  process(job: TakenJob): Promise<unknown>;
+  /**
+   * Resolves when the job has ended; throws to retry, fail, delay or requeue the job, as a processor of BullMQ. Calls
+   * `onHandled` when the handler has ended, which frees the slot of the job.
+   */
+  process(job: TakenJob, onHandled: () => void): Promise<unknown>;
   /** Called before stalled jobs are moved to the wait list. */
   beforeStalledCheck(): Promise<void>;
   onStalled(jobId: string): void;
@@ -51,6 +55,8 @@ export interface TakeLoop {
 const errorPauseMs = 1000;
 /** A job that cannot be finished for longer has lost its lock; another worker then finishes it. */
 const maxFinishTries = 5;
+/** Two batches of the settler: fewer wait for Postgres while the slots are empty, more do not settle faster. */
+const maxSettling = 200;
 
 /**
  * Takes jobs of one queue for all free slots at once and runs each in its own promise chain. Jobs that complete in the
@@ -64,7 +70,12 @@ export function createTakeLoop(deps: TakeLoopDeps): TakeLoop {
     returnValue: deps.returnValue,
   });
   const stop = new AbortController();
+  /** Jobs that are handled or settled. */
   const running = new Set<TakenJob>();
+  // A single slot handles jobs in order: each is settled before the next one starts.
+  const maxRunning = concurrency + Math.min(maxSettling, 2 * (concurrency - 1));
+  /** Jobs whose handlers run. */
+  let handling = 0;
   let completed: TakenJob[] = [];
   /** Slots that a call in flight, or the wait for the marker, may fill. */
   let reserved = 0;
@@ -74,6 +85,7 @@ export function createTakeLoop(deps: TakeLoopDeps): TakeLoop {
   let isClosed = false;
   let isFlushing = false;
   let wake: () => void = () => {};
+  const wakeNow = () => wake();
   let idleWaiters: (() => void)[] = [];
   let loops: Promise<unknown> = Promise.resolve();
   let renewal: Disposable | undefined;
@@ -86,7 +98,7 @@ export function createTakeLoop(deps: TakeLoopDeps): TakeLoop {
     onError,
     reportError,
   });
-  const freeSlots = () => concurrency - running.size - reserved;
+  const freeSlots = () => Math.min(concurrency - handling, maxRunning - running.size) - reserved;
 
   async function takeLoop() {
     while (!stop.signal.aborted) {
@@ -157,19 +169,30 @@ export function createTakeLoop(deps: TakeLoopDeps): TakeLoop {
 
   async function run(job: TakenJob) {
     running.add(job);
+    handling += 1;
+    let isHandled = false;
+    const onHandled = () => {
+      if (isHandled) return;
+      isHandled = true;
+      handling -= 1;
+      // Handlers that end in one turn of the event loop free their slots together.
+      process.nextTick(wakeNow);
+    };
     try {
       if (job.schedulerId !== undefined) {
         await scheduleNext(worker, job, job.schedulerId).catch(reportError);
       }
       if (job.deferredFailure !== undefined) throw new UnrecoverableError(job.deferredFailure);
-      await deps.process(job);
+      await deps.process(job, onHandled);
     } catch (thrown) {
+      onHandled();
       await fail(job, thrown);
       running.delete(job);
       flushSoon();
       resolveIfIdle();
       return;
     }
+    onHandled();
     running.delete(job);
     completed.push(job);
     flushSoon();

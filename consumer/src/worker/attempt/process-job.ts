@@ -43,11 +43,14 @@ export interface ProcessorDeps
 /** Maximum number of lost attempts of a job that Redis lost repeatedly; then the job is dead. */
 const maxLostAttempts = 20;
 
-/** Creates the processor of a queue. Resolves when Redis may remove the job, throws to retry, delay, requeue or fail. */
+/**
+ * Creates the processor of a queue. Resolves when Redis may remove the job, throws to retry, delay, requeue or fail. Calls
+ * `onHandled` when the handler has ended.
+ */
 export function createProcessor(
   queue: string,
   deps: ProcessorDeps,
-): (job: TakenJob) => Promise<void> {
+): (job: TakenJob, onHandled?: () => void) => Promise<void> {
   const { handlers, firstDelivery, lostAttempts, activeJobs, jobTypes, metrics, tracing } = deps;
   const attempts = createAttemptOutcomes(deps);
   const { checkLedger, prepare } = createStartAttempt({
@@ -64,7 +67,7 @@ export function createProcessor(
   async function startAttempt(
     job: TakenJob,
     active: ActiveJob,
-    trace: AttemptTrace | undefined,
+    { trace, onHandled }: Pick<AttemptInput, "trace" | "onHandled">,
   ): Promise<ProcessResult> {
     const target = parseBullId(job.id);
     if (target === undefined) return attempts.rejectForeign();
@@ -79,9 +82,9 @@ export function createProcessor(
     const { start, jobType, data } = prepared;
     // If this process still runs the job, no consumer was lost.
     if (!job.opts.recovered || activeJobs.hasConcurrentAttempt(active)) {
-      return runAttempt(start, { jobType, data, active, trace });
+      return runAttempt(start, { jobType, data, active, trace, onHandled });
     }
-    return runCounted(start, () => runAttempt(start, { jobType, data, active, trace }));
+    return runCounted(start, () => runAttempt(start, { jobType, data, active, trace, onHandled }));
   }
 
   /** Runs an attempt of a re-dispatched job, or settles the job as dead after too many lost attempts. */
@@ -105,7 +108,7 @@ export function createProcessor(
 
   async function runAttempt(
     started: StartedAttempt,
-    { jobType, data, active, trace }: AttemptInput,
+    { jobType, data, active, trace, onHandled }: AttemptInput,
   ): Promise<ProcessResult> {
     const { job, target, attempt, scrub } = started;
     const context = new JobContext(deps, {
@@ -127,6 +130,7 @@ export function createProcessor(
     const limited =
       timeoutMs === undefined ? handle : () => runWithTimeout(active, timeoutMs, handle);
     const handled = await (trace === undefined ? limited() : trace.step("handle", limited));
+    onHandled?.();
     const handledAtMs = performance.now();
     metrics.observeHandler(queue, jobType.type, handledAtMs - startedAtMs);
     if (handled.status === "failed" && handled.thrown instanceof FinishLaterError) {
@@ -161,12 +165,12 @@ export function createProcessor(
     return reason instanceof CancelledError ? attempts.skipCancelled(job) : attempts.requeue(job);
   }
 
-  return async (job) => {
+  return async (job, onHandled) => {
     const active = activeJobs.begin(queue, job.id);
     const trace = tracing?.begin(toTracedAttempt(jobTypes, queue, job));
     let result: ProcessResult;
     try {
-      result = await startAttempt(job, active, trace);
+      result = await startAttempt(job, active, { trace, onHandled });
     } catch (error) {
       trace?.end("failed", error);
       throw error;
@@ -204,6 +208,7 @@ interface AttemptInput {
   data: unknown;
   active: ActiveJob;
   trace: AttemptTrace | undefined;
+  onHandled: (() => void) | undefined;
 }
 
 function toTracedAttempt(jobTypes: JobTypeRegistry, queue: string, job: TakenJob): TracedAttempt {
