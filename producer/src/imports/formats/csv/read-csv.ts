@@ -53,4 +53,4 @@ export async function* readCsv(
   yield* rows.take();
 }
 
-const hint = "Send the parameter `encoding`, for example encoding=windows-1252.";
+const hint = "Send the encoding of the file, for example encoding=windows-1252.";
