@@ -37,6 +37,10 @@ async function _entry(inside: string): Promise<FeedItem> {
   return item;
 }
 
+function _rdf(items: string): string {
+  return `<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns="http://purl.org/rss/1.0/"><channel><title>T</title><link>https://example.org/blog/</link></channel>${items}</rdf:RDF>`;
+}
+
 async function _detail(document: string | Uint8Array): Promise<string> {
   const parsed = await _parse(document);
   return parsed.status === "invalid" ? parsed.detail : `${parsed.items.length} items`;
@@ -393,6 +397,7 @@ describe("an item without the usual fields is read", () => {
   ])("with %s as its summary", async (_, inside) => {
     expect((await _rssItem(inside)).summary).toBe("said");
     expect((await _entry(`<id>1</id>${inside}`)).summary).toBe("said");
+    expect(await _items(_rdf(`<item>${inside}</item>`))).toMatchObject([{ summary: "said" }]);
     expect((await _rssItem(`${inside}<description>own</description>`)).summary).toBe("own");
   });
 
@@ -466,6 +471,7 @@ describe("a link", () => {
     for (const document of [
       _rss("<item><link>x</link></item>"),
       _atom('<entry><id>1</id><link href="x"/></entry>'),
+      _rdf("<item><link>x</link></item>"),
       JSON.stringify(json),
     ]) {
       const parsed = parseFeed(new TextEncoder().encode(document), { source: "test", url });
