@@ -128,7 +128,7 @@ test("a producer at capacity refuses a bulk request before its body", async () =
     requestId: "early",
   });
   proxy.pass();
-  for (const answer of await Promise.all(posts)) expect(answer.status).toBe(200);
+  for (const answer of await Promise.all(posts)) expect(answer.status).toBe(201);
   await lenient.close();
 });
 
