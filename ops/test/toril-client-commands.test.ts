@@ -348,7 +348,35 @@ test("an interrupted import of standard input is resumed with its id", async () 
     id,
     counts: { read: 300, accepted: 300, completed: 300 },
   });
-  expect((await toril(`${args} --resume ${id}`, input)).code).toBe(2);
+  expect(await toril(`${args} --resume ${id}`, input)).toMatchObject({ code: 0, json: { id } });
+  expect((await toril(`${args} --resume ${unknownId}`, input)).code).toBe(2);
+});
+
+test("an interrupted import that is done meanwhile is not imported again by the same command", async () => {
+  const args = `import ${writeCsv("done.csv", 20)} --type row.import --json`;
+  const interruption = new AbortController();
+  expect((await toril("pause imports")).code).toBe(0);
+  let id = "";
+  const interrupted = _runCommand(args, {
+    env,
+    signal: interruption.signal,
+    inform: (line) => (id ||= /import (\S+) is incomplete/.exec(line)?.[1] ?? ""),
+    stderr: {
+      isTTY: true,
+      write: (text) =>
+        void (text.includes("20 accepted") && interruption.abort(new Error("Ctrl-C"))),
+    },
+  });
+  await expect(interrupted).rejects.toThrow("Ctrl-C");
+  expect((await toril("resume imports")).code).toBe(0);
+  await stack.until(
+    "the import is done",
+    async () => (await stack.client.getImport(id)).status === "done" || undefined,
+  );
+
+  const { code, json, errors } = await toril(args);
+  expect([code, json]).toMatchObject([0, { id, counts: { accepted: 20, completed: 20 } }]);
+  expect(errors).toContain("is done");
 });
 
 test("an import maps columns to fields, and the rejected rows are downloaded", async () => {
@@ -641,8 +669,12 @@ test("Ctrl-C on a terminal interrupts an import, and the same command resumes it
     /The import \S+ is incomplete. Repeat the command to resume it./,
   );
 
-  expect((await toril("resume imports")).code).toBe(0);
   const resumed = startOnTerminal(command);
+  await stack.until(
+    "the import is found",
+    async () => resumed.shown.includes("Resuming the import") || undefined,
+  );
+  expect((await toril("resume imports")).code).toBe(0);
   expect(await resumed.exited).toBe(0);
   const [, id = ""] = /Resuming the import ([0-9a-f-]+)/.exec(resumed.shown) ?? [];
   expect(interrupted.shown).toContain(id);

@@ -32,20 +32,27 @@ export async function openImport(
   { inform, signal }: CommandContext,
 ): Promise<OpenedImport> {
   const earlier = resume ?? started?.id;
-  // An interrupted request leaves a failed import, which the same request continues.
-  const isOpen = ({ status }: Import) =>
-    ["receiving", "running", ...(workbook === undefined ? [] : ["failed"])].includes(status);
+  // An interrupted command forgets no import: one that is done meanwhile has all rows of the file. An interrupted request
+  // leaves a failed import, which the same request continues.
+  const isResumable = ({ status }: Import) =>
+    ["receiving", "running", "done", ...(workbook === undefined ? [] : ["failed"])].includes(
+      status,
+    );
   const found =
-    earlier === undefined ? undefined : await findImport(client, earlier, isOpen, signal);
+    earlier === undefined ? undefined : await findImport(client, earlier, isResumable, signal);
   if (found === undefined || found === "ended") {
-    if (resume !== undefined) throw new UsageError(`there is no unfinished import ${resume}`);
+    if (resume !== undefined) throw new UsageError(`there is no import ${resume} to resume`);
     // Remembered before it is created: a command that is killed in between leaves no second import.
     const id = found === "ended" || earlier === undefined ? createJobId() : earlier;
     started?.remember(id);
     if (workbook !== undefined) return { id, current: undefined };
     return { id, current: await client.defineImport({ ...definition, id }, { signal }) };
   }
-  inform(`Resuming the import ${found.id}.`);
+  inform(
+    found.status === "done"
+      ? `The import ${found.id} of this file is done; its rows are not imported again.`
+      : `Resuming the import ${found.id}.`,
+  );
   return { id: found.id, current: found };
 }
 
@@ -53,12 +60,12 @@ export async function openImport(
 async function findImport(
   client: Client,
   id: string,
-  isOpen: (found: Import) => boolean,
+  isResumable: (found: Import) => boolean,
   signal: AbortSignal,
 ): Promise<Import | "ended" | undefined> {
   try {
     const found = await client.getImport(id, { signal });
-    return isOpen(found) ? found : "ended";
+    return isResumable(found) ? found : "ended";
   } catch (error) {
     if (!(error instanceof TorilError)) throw error;
     if (error.problem.status === 404) return undefined;
