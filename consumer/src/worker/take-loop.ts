@@ -12,6 +12,7 @@ import { checkStalled, startLockRenewal } from "./held-locks.ts";
 import { JobMovedError } from "./attempt/process-job.ts";
 import { createJobAvailability } from "./job-availability.ts";
 import { scheduleNext } from "./schedule-next.ts";
+import { createSlots } from "./slots.ts";
 import { TakenJob } from "@toril/contract/engine/jobs/attempt/taken-job";
 
 export interface TakeLoopDeps {
@@ -55,15 +56,13 @@ export interface TakeLoop {
 const errorPauseMs = 1000;
 /** A job that cannot be finished for longer has lost its lock; another worker then finishes it. */
 const maxFinishTries = 5;
-/** Two batches of the settler: fewer wait for Postgres while the slots are empty, more do not settle faster. */
-const maxSettling = 200;
 
 /**
  * Takes jobs of one queue for all free slots at once and runs each in its own promise chain. Jobs that complete in the
  * same turn of the event loop are finished in one call, which also takes the next jobs; no call waits for a batch.
  */
 export function createTakeLoop(deps: TakeLoopDeps): TakeLoop {
-  const { take, worker, concurrency, lockDurationMs, onError } = deps;
+  const { take, worker, lockDurationMs, onError } = deps;
   const backend = worker.getBackend();
   const moves = createBullMqMoves({
     load: (id) => Job.fromId(worker, id),
@@ -72,20 +71,14 @@ export function createTakeLoop(deps: TakeLoopDeps): TakeLoop {
   const stop = new AbortController();
   /** Jobs that are handled or settled. */
   const running = new Set<TakenJob>();
-  // A single slot handles jobs in order: each is settled before the next one starts.
-  const maxRunning = concurrency + Math.min(maxSettling, 2 * (concurrency - 1));
-  /** Jobs whose handlers run. */
-  let handling = 0;
+  const slots = createSlots(deps.concurrency, running, () => wake());
   let completed: TakenJob[] = [];
-  /** Slots that a call in flight, or the wait for the marker, may fill. */
-  let reserved = 0;
   let callsInFlight = 0;
   let isStarted = false;
   let isPaused = false;
   let isClosed = false;
   let isFlushing = false;
   let wake: () => void = () => {};
-  const wakeNow = () => wake();
   let idleWaiters: (() => void)[] = [];
   let loops: Promise<unknown> = Promise.resolve();
   let renewal: Disposable | undefined;
@@ -98,23 +91,22 @@ export function createTakeLoop(deps: TakeLoopDeps): TakeLoop {
     onError,
     reportError,
   });
-  const freeSlots = () => Math.min(concurrency - handling, maxRunning - running.size) - reserved;
 
   async function takeLoop() {
     while (!stop.signal.aborted) {
-      if (isPaused || freeSlots() <= 0) {
+      if (isPaused || slots.free <= 0) {
         await new Promise<void>((resolve) => (wake = resolve));
         continue;
       }
       const waiting = availability.wait();
       if (waiting === false) {
-        await send([], Math.min(freeSlots(), maxTakenPerCall));
+        await send([], Math.min(slots.free, maxTakenPerCall));
         continue;
       }
       // A slot for the job: another waiting worker is not woken for it.
-      reserved += 1;
+      slots.reserve(1);
       await waiting;
-      reserved -= 1;
+      slots.unreserve(1);
     }
   }
 
@@ -134,7 +126,7 @@ export function createTakeLoop(deps: TakeLoopDeps): TakeLoop {
     let at = 0;
     do {
       const mayTake = !isPaused && !stop.signal.aborted && availability.isAllowed;
-      const limit = mayTake ? Math.max(0, Math.min(freeSlots(), maxTakenPerCall)) : 0;
+      const limit = mayTake ? Math.max(0, Math.min(slots.free, maxTakenPerCall)) : 0;
       const batch = jobs.slice(at, at + maxFinishedPerCall);
       at += batch.length;
       if (batch.length > 0 || limit > 0) void send(batch, limit);
@@ -143,12 +135,12 @@ export function createTakeLoop(deps: TakeLoopDeps): TakeLoop {
   }
 
   async function send(jobs: readonly TakenJob[], limit: number, tries = 1): Promise<void> {
-    reserved += limit;
+    slots.reserve(limit);
     callsInFlight += 1;
     try {
       // Unpredictable: a push endpoint knows the tokens of its own jobs.
       const reply = await take({ limit, finished: jobs, token: randomUUID() });
-      reserved -= limit;
+      slots.unreserve(limit);
       reply.finished.forEach((result, index) => {
         const job = jobs[index];
         if (job !== undefined && result !== "finished") void finishOtherwise(job, result);
@@ -156,7 +148,7 @@ export function createTakeLoop(deps: TakeLoopDeps): TakeLoop {
       for (const json of reply.jobs) void run(new TakenJob(json, worker.name, backend));
       if (limit > 0) availability.note(reply, reply.jobs.length < limit);
     } catch (error) {
-      reserved -= limit;
+      slots.unreserve(limit);
       reportError(error);
       await sleep(errorPauseMs, stop.signal);
       if (jobs.length > 0 && tries < maxFinishTries && !isClosed) void send(jobs, 0, tries + 1);
@@ -169,15 +161,7 @@ export function createTakeLoop(deps: TakeLoopDeps): TakeLoop {
 
   async function run(job: TakenJob) {
     running.add(job);
-    handling += 1;
-    let isHandled = false;
-    const onHandled = () => {
-      if (isHandled) return;
-      isHandled = true;
-      handling -= 1;
-      // Handlers that end in one turn of the event loop free their slots together.
-      process.nextTick(wakeNow);
-    };
+    const onHandled = slots.occupy();
     try {
       if (job.schedulerId !== undefined) {
         await scheduleNext(worker, job, job.schedulerId).catch(reportError);
