@@ -10,9 +10,9 @@ export interface Heartbeat {
 export interface HeartbeatDeps {
   send: SendHeartbeat;
   queues: readonly string[];
-  /** Maximum number of concurrent jobs of a queue in this process. */
+  /** Maximum number of concurrent handlers of a queue in this process. */
   getConcurrency(queue: string): number;
-  /** Number of active jobs of a queue in this process. */
+  /** Number of jobs of a queue that are handled or settled by this process. */
   countActive(queue: string): number;
   everyMs?: number;
 }

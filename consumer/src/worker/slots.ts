@@ -1,4 +1,4 @@
-/** Two batches of the settler: fewer wait for Postgres while the slots are empty, more do not settle faster. */
+/** Two batches of the settler: with fewer, handlers wait for Postgres; with more, jobs are settled no faster. */
 const maxSettling = 200;
 
 /** The slots of a worker: each holds a job whose handler runs. */

@@ -1352,7 +1352,7 @@ export interface components {
         };
         OverviewQueue: {
             active: number;
-            /** @description Maximum number of concurrent jobs of consumers and pull workers */
+            /** @description Maximum number of concurrent handlers of consumers and of jobs of pull workers */
             capacity: number;
             delayed: number;
             name: string;
@@ -1613,8 +1613,9 @@ export interface components {
             rateLimit: components["schemas"]["QueueRateLimit"] | null;
         };
         QueueWorker: {
+            /** @description Jobs of this process, also those whose handlers have ended and whose outcomes are being recorded */
             active: number;
-            /** @description Maximum number of active jobs in this process */
+            /** @description Maximum number of concurrent handlers of this process */
             concurrency: number;
             host: string;
             id: string;

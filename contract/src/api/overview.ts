@@ -58,7 +58,7 @@ const OverviewQueue = z
       .nullable()
       .meta({ description: "Stock BullMQ workers that process this queue; null if unknown" }),
     capacity: count.meta({
-      description: "Maximum number of concurrent jobs of consumers and pull workers",
+      description: "Maximum number of concurrent handlers of consumers and of jobs of pull workers",
     }),
   })
   .meta({ id: "OverviewQueue" });

@@ -59,8 +59,13 @@ export const QueueWorker = z
     }),
     host: z.string(),
     pid: z.int().meta({ description: "0 for a pull worker" }),
-    concurrency: z.int().meta({ description: "Maximum number of active jobs in this process" }),
-    active: count,
+    concurrency: z
+      .int()
+      .meta({ description: "Maximum number of concurrent handlers of this process" }),
+    active: count.meta({
+      description:
+        "Jobs of this process, also those whose handlers have ended and whose outcomes are being recorded",
+    }),
     startedAt: time,
     seenAt: time,
   })

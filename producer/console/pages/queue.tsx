@@ -118,7 +118,10 @@ function Workers({ queue: { workers, stockWorkers } }: { queue: Queue }) {
     );
   }
   return (
-    <Table label="Workers" head={["Kind", "Host", "Process", "Active", "At once", "Started"]}>
+    <Table
+      label="Workers"
+      head={["Kind", "Host", "Process", "Active", "Handlers at once", "Started"]}
+    >
       {workers.map(({ id, kind = "consumer", host, pid, active, concurrency, startedAt }) => (
         <tr key={id}>
           <td>{kind}</td>

@@ -105,7 +105,7 @@ function Numbers({ overview: { slots, queues, recent, redis, workers } }: { over
       <Value
         label="Active"
         value={formatCount(sum(({ active }) => active))}
-        unit={`of ${formatCount(sum(({ capacity }) => capacity))} at once`}
+        unit={`up to ${formatCount(sum(({ capacity }) => capacity))} handlers`}
       />
       <Value
         label="Workers"
