@@ -7,7 +7,7 @@ import {
   createProcessMetrics,
 } from "@toril/contract/engine/metrics/process-metrics";
 import { createAttemptMetrics } from "@toril/contract/engine/metrics/attempt-metrics";
-import { Histogram } from "prom-client";
+import { createLabelledHistogram } from "@toril/contract/engine/metrics/labelled-metrics";
 import { createRequestTimes, type RequestLabels } from "../http/request-times.ts";
 
 export type Metrics = ReturnType<typeof createMetrics>;
@@ -26,9 +26,7 @@ export function createMetrics(
   },
 ) {
   const { registry, gauge, addLogShipper } = createProcessMetrics();
-  const registers = [registry];
   const requests = createRequestTimes("http_request_duration_seconds", "Duration of requests");
-  registry.registerMetric(requests.metric);
   const problems = createCounter(
     registry,
     {
@@ -38,26 +36,25 @@ export function createMetrics(
     },
     Object.keys(problemKinds).map((kind) => ({ kind })),
   );
-  const batches = new Histogram({
+  const batches = createLabelledHistogram({
     name: "toril_enqueue_batch_jobs",
     help: "Jobs per commit to the ledger",
     labelNames: ["lane"],
-    buckets: [1, 2, 4, 8, 16, 32, 64, 128, 1000, 10_000],
-    registers,
+    bounds: [1, 2, 4, 8, 16, 32, 64, 128, 1000, 10_000],
   });
-  const writes = new Histogram({
+  const writes = createLabelledHistogram({
     name: "toril_ledger_write_seconds",
     help: "Duration of a batched write to the ledger, including its retries",
     labelNames: ["operation"],
-    buckets: storeSeconds,
-    registers,
+    bounds: storeSeconds,
   });
-  const dispatches = new Histogram({
+  const dispatches = createLabelledHistogram({
     name: "toril_dispatch_seconds",
     help: "Duration of dispatching a batch of jobs to Redis",
-    buckets: storeSeconds,
-    registers,
+    labelNames: [],
+    bounds: storeSeconds,
   });
+  for (const { metric } of [requests, batches, writes, dispatches]) registry.registerMetric(metric);
   const { meter: attempts, observeSettleBatch } = createAttemptMetrics(
     registry,
     now.pullTypes,
@@ -82,10 +79,10 @@ export function createMetrics(
       if (labels.status === 429 || labels.status === 503) activity.count("refused");
     },
     batch(lane: string, size: number) {
-      batches.observe({ lane }, size);
+      batches.observe(size, lane);
     },
     ledgerWrite(ms: number) {
-      writes.observe({ operation: "accept" }, ms / 1000);
+      writes.observe(ms / 1000, "accept");
       activity.observe("commit", ms);
     },
     dispatched(ms: number) {
@@ -95,7 +92,7 @@ export function createMetrics(
     attempts,
     settleBatch(size: number, ms: number) {
       observeSettleBatch(size);
-      writes.observe({ operation: "settle" }, ms / 1000);
+      writes.observe(ms / 1000, "settle");
     },
     addLogShipper,
     registry,

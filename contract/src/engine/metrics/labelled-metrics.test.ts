@@ -30,3 +30,15 @@ test("counters and histograms render as those of prom-client", async () => {
   }
   expect(await ours.metrics()).toBe(await theirs.metrics());
 });
+
+test("a histogram without labels has its series from the start", async () => {
+  const [theirs, ours] = [new Registry(), new Registry()];
+  const described = { name: "batch_seconds", help: "What is observed" };
+  const histogram = new Histogram({ ...described, buckets: [1], registers: [theirs] });
+  const observed = createLabelledHistogram({ ...described, labelNames: [], bounds: [1] });
+  ours.registerMetric(observed.metric);
+  expect(await ours.metrics()).toBe(await theirs.metrics());
+  histogram.observe(2);
+  observed.observe(2);
+  expect(await ours.metrics()).toBe(await theirs.metrics());
+});

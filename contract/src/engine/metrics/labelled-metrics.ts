@@ -18,8 +18,10 @@ class SeriesTable<Series> {
   readonly #all: { values: LabelValues; series: Series }[] = [];
   readonly #create: () => Series;
 
-  constructor(create: () => Series) {
+  constructor({ labelNames }: Described, create: () => Series) {
     this.#create = create;
+    // As with prom-client, a metric without labels has its one series from the start.
+    if (labelNames.length === 0) this.find([]);
   }
 
   find(values: LabelValues): Series {
@@ -56,8 +58,9 @@ export interface LabelledCounter {
 }
 
 /** Creates a counter that renders like prom-client's own. */
-export function createLabelledCounter({ name, help, labelNames }: Described): LabelledCounter {
-  const table = new SeriesTable(() => ({ count: 0 }));
+export function createLabelledCounter(described: Described): LabelledCounter {
+  const { name, help, labelNames } = described;
+  const table = new SeriesTable(described, () => ({ count: 0 }));
   const toValues = (labels: Record<string, string>, { count }: { count: number }) => [
     { labels, value: count },
   ];
@@ -91,7 +94,7 @@ export function createLabelledHistogram(
   described: Described & { bounds: readonly number[] },
 ): LabelledHistogram {
   const { name, help, labelNames, bounds } = described;
-  const table = new SeriesTable<Distribution>(() => ({
+  const table = new SeriesTable<Distribution>(described, () => ({
     counts: Array<number>(bounds.length + 1).fill(0),
     sum: 0,
   }));
