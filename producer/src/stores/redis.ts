@@ -1,8 +1,24 @@
+import { type TracingChannel, tracingChannel } from "node:diagnostics_channel";
 import { setTimeout as wait } from "node:timers/promises";
 import type { RedisServers } from "@toril/contract/engine/config/redis-config";
 import { connectTimeoutMs, openRedis } from "@toril/contract/engine/redis/open-redis";
 import type { Cluster, Redis } from "ioredis";
 import type { Logger } from "pino";
+
+/**
+ * Adds `hasSubscribers`, which Bun's tracing channels lack: without it, ioredis copies the arguments of every command for
+ * subscribers that do not exist.
+ */
+function completeTracingChannel() {
+  const prototype = Object.getPrototypeOf(tracingChannel("toril")) as TracingChannel;
+  if ("hasSubscribers" in prototype) return;
+  Object.defineProperty(prototype, "hasSubscribers", {
+    get(this: TracingChannel) {
+      const { start, end, asyncStart, asyncEnd, error } = this;
+      return [start, end, asyncStart, asyncEnd, error].some((channel) => channel.hasSubscribers);
+    },
+  });
+}
 
 /** Maximum duration of a blocking read. */
 export const blockMs = 2000;
@@ -18,6 +34,7 @@ export async function connectRedis(
   log: Logger,
   timeoutMs: number,
 ): Promise<Redis | Cluster> {
+  completeTracingChannel();
   const failFast = { lazyConnect: true, enableOfflineQueue: false };
   const options = {
     ...failFast,
