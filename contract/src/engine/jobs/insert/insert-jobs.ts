@@ -3,6 +3,7 @@ import type { ISql, Sql } from "postgres";
 import type { CancelledJob } from "../change/cancel.ts";
 import type { NewJob } from "../enqueue/new-job.ts";
 import { isUniqueViolation } from "../../postgres/errors.ts";
+import { type AddParameter, runStatement } from "../../postgres/statement.ts";
 import { insertStatement } from "./insert-statement.ts";
 import { closeWindows, openWindows } from "./dedup-windows.ts";
 import { findExisting, type InsertOutcome } from "./find-existing.ts";
@@ -16,10 +17,13 @@ const maxRounds = 5;
  * @returns when the jobs were recorded, by Postgres' clock, in ISO 8601
  */
 export async function insertJobs(sql: ISql, jobs: readonly NewJob[]): Promise<string> {
-  const [row] = await sql<{ now: Date; count: number }[]>`
-    with inserted as (${insertStatement(sql, jobs)} on conflict do nothing returning id)
-    ${hasTerms(jobs) ? sql`, ${insertTerms(sql, jobs)}` : sql``}
-    select now(), (select count(*)::int from inserted) as count`;
+  const [row] = await runStatement<{ now: Date; count: number }>(
+    sql,
+    (add) => `
+    with inserted as (${insertStatement(add, jobs)} on conflict do nothing returning id)
+    ${hasTerms(jobs) ? `, ${insertTerms(add, jobs)}` : ""}
+    select now(), (select count(*)::int from inserted) as count`,
+  );
   if (row?.count === jobs.length) return row.now.toISOString();
   // A separate statement: the insert's snapshot may not include the transaction that it waited for.
   const ids = jobs.map((job) => job.id);
@@ -52,11 +56,12 @@ export function* splitJobs(jobs: readonly NewJob[]): Generator<readonly NewJob[]
  * violation if a job is recorded already.
  */
 export async function insertUnrecordedJobs(sql: ISql, jobs: readonly NewJob[]): Promise<string> {
-  const insert = insertStatement(sql, jobs);
-  const terms = hasTerms(jobs);
-  const [row] = await sql<{ now: Date }[]>`
-    with inserted as (${insert} ${terms ? sql`returning id` : sql``})
-    ${terms ? sql`, ${insertTerms(sql, jobs)}` : sql``} select now()`;
+  const [row] = await runStatement<{ now: Date }>(sql, (add) => {
+    const insert = insertStatement(add, jobs);
+    return hasTerms(jobs)
+      ? `with inserted as (${insert} returning id), ${insertTerms(add, jobs)} select now()`
+      : `with inserted as (${insert}) select now()`;
+  });
   return (row?.now ?? new Date()).toISOString();
 }
 
@@ -143,11 +148,12 @@ type InsertedRow = Pick<JobColumns, "id" | "createdAt">;
 
 /** Inserts the jobs that have no conflict. */
 function insertUnlessConflict(sql: ISql, jobs: readonly NewJob[]) {
-  const insert = sql<InsertedRow[]>`
-    ${insertStatement(sql, jobs)} on conflict do nothing returning id, created_at as "createdAt"`;
-  if (!hasTerms(jobs)) return insert;
-  return sql<InsertedRow[]>`
-    with inserted as (${insert}), ${insertTerms(sql, jobs)} select id, "createdAt" from inserted`;
+  return runStatement<InsertedRow>(sql, (add) => {
+    const insert = `${insertStatement(add, jobs)} on conflict do nothing returning id, created_at as "createdAt"`;
+    return hasTerms(jobs)
+      ? `with inserted as (${insert}), ${insertTerms(add, jobs)} select id, "createdAt" from inserted`
+      : insert;
+  });
 }
 
 export function hasTerms(jobs: readonly NewJob[]) {
@@ -155,17 +161,17 @@ export function hasTerms(jobs: readonly NewJob[]) {
 }
 
 /** Inserts the search terms of the inserted jobs. */
-export function insertTerms(sql: ISql, jobs: readonly NewJob[]) {
+export function insertTerms(add: AddParameter, jobs: readonly NewJob[]): string {
   const rows = jobs.flatMap(({ id, tenant, terms }) =>
     (terms ?? []).map((term) => ({ id, tenant, term })),
   );
-  return sql`
+  return `
     inserted_terms as (
       insert into job_terms (tenant, term, job_id)
       select tenant, term, t.id
       from unnest(
-        ${rows.map(({ id }) => id)}::uuid[], ${rows.map(({ tenant }) => tenant)}::text[],
-        ${rows.map(({ term }) => term)}::text[]
+        ${add(rows.map(({ id }) => id))}::uuid[], ${add(rows.map(({ tenant }) => tenant))}::text[],
+        ${add(rows.map(({ term }) => term))}::text[]
       ) as t (id, tenant, term) join inserted using (id)
     )`;
 }

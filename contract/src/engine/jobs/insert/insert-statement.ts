@@ -1,34 +1,31 @@
-import type { ISql } from "postgres";
+import type { AddParameter } from "../../postgres/statement.ts";
 import type { NewJob } from "../enqueue/new-job.ts";
 
 /**
  * Builds one `insert into jobs` for all jobs, without conflict and returning clauses. Omits columns that are null for
  * all jobs.
  */
-export function insertStatement(sql: ISql, jobs: readonly NewJob[]) {
+export function insertStatement(add: AddParameter, jobs: readonly NewJob[]): string {
   // JSON text contains no line breaks: joined lines need no array quoting, which cost both sides more than all other
   // parameters.
-  const ids = jobs.map((job) => job.id).join("\n");
-  const data = jobs.map((job) => job.data).join("\n");
-  const common = selectCommon(sql, jobs);
+  const ids = add(jobs.map((job) => job.id).join("\n"));
+  const data = add(jobs.map((job) => job.data).join("\n"));
+  const common = selectCommon(add, jobs);
   const filled = rareColumns.filter(({ of }) => jobs.some((job) => of(job) !== null));
-  // postgres.js would treat an empty list as a parameter.
-  const ofFilled = (write: (column: RareColumn) => ReturnType<typeof sql>) =>
-    filled.length === 0 ? sql`` : filled.map(write);
-  const names = ofFilled(({ name }) => sql`, ${sql(name)}`);
-  const values = ofFilled(({ name, type }) => {
-    if (type === "list") return sql`, string_to_array(${sql(name)}, E'\\n')`;
-    return type === "boolean" ? sql`, ${sql(name)}::boolean` : sql`, ${sql(name)}`;
+  const names = filled.map(({ name }) => `, ${name}`).join("");
+  const values = filled.map(({ name, type = "text" }) => {
+    if (type === "list") return `, string_to_array(${name}, E'\\n')`;
+    return type === "boolean" ? `, ${name}::boolean` : `, ${name}`;
   });
-  const arrays = ofFilled(({ of, type }) => {
-    if (type === "time") return sql`, ${jobs.map(of)}::timestamptz[]`;
-    return type === "uuid" ? sql`, ${jobs.map(of)}::uuid[]` : sql`, ${jobs.map(of)}::text[]`;
+  const arrays = filled.map(({ of, type = "text" }) => {
+    const sent = type === "timestamptz" || type === "uuid" ? type : "text";
+    return `, ${add(jobs.map(of))}::${sent}[]`;
   });
-  return sql`
+  return `
     insert into jobs (id, data, tenant, queue, type, options, import_id${names})
-    select id, data::jsonb, ${common.values}${values}
+    select id, data::jsonb, ${common.values}${values.join("")}
     from unnest(
-      string_to_array(${ids}, E'\\n')::uuid[], string_to_array(${data}, E'\\n')${common.array}${arrays}
+      string_to_array(${ids}, E'\\n')::uuid[], string_to_array(${data}, E'\\n')${common.array}${arrays.join("")}
     ) as job (id, data${common.name}${names})`;
 }
 
@@ -36,16 +33,16 @@ interface RareColumn {
   name: string;
   of(job: NewJob): string | null;
   /** Text if undefined. `list`: joined with newlines. */
-  type?: "time" | "list" | "uuid" | "boolean";
+  type?: "timestamptz" | "list" | "uuid" | "boolean";
 }
 
 /** Columns that are null for most jobs. */
 const rareColumns: readonly RareColumn[] = [
   { name: "key", of: (job) => job.key },
-  { name: "run_at", of: (job) => job.runAt?.toISOString() ?? null, type: "time" },
+  { name: "run_at", of: (job) => job.runAt?.toISOString() ?? null, type: "timestamptz" },
   { name: "trace", of: (job) => job.trace },
   { name: "quota_key", of: (job) => job.quotaKey },
-  { name: "expires_at", of: (job) => job.expiresAt?.toISOString() ?? null, type: "time" },
+  { name: "expires_at", of: (job) => job.expiresAt?.toISOString() ?? null, type: "timestamptz" },
   { name: "labels", of: (job) => job.labels?.join("\n") ?? null, type: "list" },
   { name: "schedule", of: (job) => job.schedule },
   { name: "callback_url", of: (job) => job.callback?.url ?? null },
@@ -63,22 +60,22 @@ const rareColumns: readonly RareColumn[] = [
  * Builds tenant, queue, type, options and import, which are usually equal for a whole batch. Each value is a scalar
  * subquery, which Postgres evaluates once; plain expressions were evaluated for each row.
  */
-function selectCommon(sql: ISql, jobs: readonly NewJob[]) {
+function selectCommon(add: AddParameter, jobs: readonly NewJob[]) {
   const [first] = jobs;
   if (first !== undefined && jobs.every((job) => areAlike(first, job))) {
     const { tenant, queue, type, options, importId } = first;
-    const values = sql`
-      (select ${tenant}::text), (select ${queue}::text), (select ${type}::text),
-      (select ${JSON.stringify(options)}::text::jsonb), (select ${importId}::uuid)`;
-    return { values, name: sql``, array: sql`` };
+    const values = `
+      (select ${add(tenant)}::text), (select ${add(queue)}::text), (select ${add(type)}::text),
+      (select ${add(JSON.stringify(options))}::text::jsonb), (select ${add(importId)}::uuid)`;
+    return { values, name: "", array: "" };
   }
   const { kinds, kindNumbers } = groupByKind(jobs);
-  const values = sql`
-    (select ${kinds.map((kind) => kind.tenant)}::text[])[kind], (select ${kinds.map((kind) => kind.queue)}::text[])[kind],
-    (select ${kinds.map((kind) => kind.type)}::text[])[kind],
-    (select ${kinds.map((kind) => JSON.stringify(kind.options))}::text[]::jsonb[])[kind],
-    (select ${kinds.map((kind) => kind.importId)}::uuid[])[kind]`;
-  return { values, name: sql`, kind`, array: sql`, ${kindNumbers}::int[]` };
+  const values = `
+    (select ${add(kinds.map((kind) => kind.tenant))}::text[])[kind], (select ${add(kinds.map((kind) => kind.queue))}::text[])[kind],
+    (select ${add(kinds.map((kind) => kind.type))}::text[])[kind],
+    (select ${add(kinds.map((kind) => JSON.stringify(kind.options)))}::text[]::jsonb[])[kind],
+    (select ${add(kinds.map((kind) => kind.importId))}::uuid[])[kind]`;
+  return { values, name: ", kind", array: `, ${add(kindNumbers)}::int[]` };
 }
 
 function groupByKind(jobs: readonly NewJob[]) {

@@ -8,6 +8,7 @@ import {
   type IdempotencyClaim,
   type StoredResponse,
 } from "../../postgres/idempotency.ts";
+import { type AddParameter, runStatement } from "../../postgres/statement.ts";
 import { hasTerms, insertTerms } from "./insert-jobs.ts";
 import { insertStatement } from "./insert-statement.ts";
 
@@ -81,14 +82,16 @@ async function insertFree(sql: ISql, entries: readonly JobWithKeys[]) {
   const claims = entries.flatMap(({ job, stored }) => (stored ? [{ id: job.id, ...stored }] : []));
   const hasClaims = claims.length > 0;
   // Set while the statement runs, after it has locked the tables: waiting for a table uses the timeout of the session.
-  const insert = sql`
-    ${insertStatement(sql, jobs)} where (select set_config('lock_timeout', ${String(lockTimeoutMs)}, true)) is not null
-    ${hasClaims ? sql`and id not in (select id from taken)` : sql``} on conflict do nothing returning id`;
-  const [row] = await sql<{ createdAt: string; count: number; ids: string | null }[]>`
-    with ${hasClaims ? findTaken(sql, claims) : sql``} inserted as (${insert})
-    ${hasClaims ? storeClaims(sql) : sql``} ${hasTerms(jobs) ? sql`, ${insertTerms(sql, jobs)}` : sql``}
-    select ${createdAt(sql)} as "createdAt", (select count(*)::int from inserted) as count,
-           (select string_agg(id::text, ' ') from inserted where (select count(*) from inserted) < ${jobs.length}) as ids`;
+  const [row] = await runStatement<{ createdAt: string; count: number; ids: string | null }>(
+    sql,
+    (add) => `
+    with ${hasClaims ? findTaken(add, claims) : ""} inserted as (
+      ${insertStatement(add, jobs)} where (select set_config('lock_timeout', '${lockTimeoutMs}', true)) is not null
+      ${hasClaims ? "and id not in (select id from taken)" : ""} on conflict do nothing returning id
+    ) ${hasClaims ? storeClaims : ""} ${hasTerms(jobs) ? `, ${insertTerms(add, jobs)}` : ""}
+    select ${createdAt} as "createdAt", (select count(*)::int from inserted) as count,
+           (select string_agg(id::text, ' ') from inserted where (select count(*) from inserted) < ${add(jobs.length)}) as ids`,
+  );
   if (row === undefined) throw new Error("the statement returned no row");
   const inserted = row.count === jobs.length ? undefined : new Set(row.ids?.split(" "));
   return { createdAt: row.createdAt, inserted };
@@ -101,15 +104,15 @@ interface ClaimOfJob {
 }
 
 /** Looks the Idempotency-Keys up, so that a repeated request neither inserts a job nor fails the statement. */
-function findTaken(sql: ISql, claims: readonly ClaimOfJob[]) {
+function findTaken(add: AddParameter, claims: readonly ClaimOfJob[]): string {
   // JSON text contains no line breaks.
   const bodies = claims.map(({ response }) => JSON.stringify(response.body)).join("\n");
-  return sql`
+  return `
     requested as (
       select * from unnest(
-        ${claims.map(({ id }) => id)}::uuid[], ${claims.map(({ claim }) => claim.tenant)}::text[],
-        ${claims.map(({ claim }) => claim.key)}::text[], ${claims.map(({ claim }) => claim.requestHash)}::text[],
-        ${claims.map(({ response }) => response.status)}::smallint[], string_to_array(${bodies}, E'\\n')
+        ${add(claims.map(({ id }) => id))}::uuid[], ${add(claims.map(({ claim }) => claim.tenant))}::text[],
+        ${add(claims.map(({ claim }) => claim.key))}::text[], ${add(claims.map(({ claim }) => claim.requestHash))}::text[],
+        ${add(claims.map(({ response }) => response.status))}::smallint[], string_to_array(${add(bodies)}, E'\\n')
       ) as requested (id, tenant, key, hash, status, body)
     ),
     taken as (
@@ -119,18 +122,14 @@ function findTaken(sql: ISql, claims: readonly ClaimOfJob[]) {
     ),`;
 }
 
+const createdAt = `to_char(now() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
+
 /** Without `on conflict`: a job whose Idempotency-Key was taken in the meantime must not remain. */
-function storeClaims(sql: ISql) {
-  return sql`
+const storeClaims = `
     , stored as (
       insert into idempotency_keys (tenant, key, request_hash, status, body)
       select tenant, key, hash, status,
              -- Quotes within strings of JSON are escaped, so this text can only be the member.
-             replace(body, '"createdAt":""', (select '"createdAt":"' || ${createdAt(sql)} || '"'))::json
+             replace(body, '"createdAt":""', (select '"createdAt":"' || ${createdAt} || '"'))::json
       from requested join inserted using (id)
     )`;
-}
-
-function createdAt(sql: ISql) {
-  return sql`to_char(now() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
-}
