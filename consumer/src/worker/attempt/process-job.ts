@@ -6,7 +6,6 @@ import type { AttemptMetrics } from "@toril/contract/engine/metrics/attempt-metr
 import { toJobError } from "@toril/contract/engine/jobs/attempt/job-error";
 import {
   createStartAttempt,
-  type PreparedAttempt,
   type StartAttemptDeps,
 } from "@toril/contract/engine/jobs/attempt/start-attempt";
 import type { Scrub } from "@toril/contract/engine/secrets/scrub";
@@ -65,46 +64,27 @@ export function createProcessor(
     return (await jobTypes.refresh()) ? jobTypes.find(type) : undefined;
   }
 
-  /** Returns no promise if nothing has to be awaited: most jobs start at once. */
-  function startAttempt(
+  async function startAttempt(
     job: TakenJob,
     active: ActiveJob,
-    input: StartInput,
-  ): ProcessResult | Promise<ProcessResult> {
+    { trace, onHandled }: Pick<AttemptInput, "trace" | "onHandled">,
+  ): Promise<ProcessResult> {
     const target = parseBullId(job.id);
     if (target === undefined) return attempts.rejectForeign();
-    if (active.isAborted) return stopAttempt(job, active);
-    if (!firstDelivery.isFirst(job)) return startChecked(job, active, target, input);
-    const prepared = prepare(queue, job, target);
-    return prepared instanceof Promise
-      ? prepared.then((result) => startPrepared(result, active, input))
-      : startPrepared(prepared, active, input);
-  }
-
-  async function startChecked(
-    job: TakenJob,
-    active: ActiveJob,
-    target: StartedAttempt["target"],
-    input: StartInput,
-  ): Promise<ProcessResult> {
-    const skipped = await checkLedger(job, target);
-    if (skipped !== undefined) return skipped;
-    if (active.isAborted) return stopAttempt(job, active);
-    return startPrepared(await prepare(queue, job, target), active, input);
-  }
-
-  function startPrepared(
-    prepared: PreparedAttempt | AttemptResult,
-    active: ActiveJob,
-    input: StartInput,
-  ): ProcessResult | Promise<ProcessResult> {
-    if (!("start" in prepared)) return prepared;
-    const { start } = prepared;
-    // If this process still runs the job, no consumer was lost.
-    if (!start.job.opts.recovered || activeJobs.hasConcurrentAttempt(active)) {
-      return runAttempt(prepared, active, input);
+    if (!active.isAborted && !firstDelivery.isFirst(job)) {
+      const skipped = await checkLedger(job, target);
+      if (skipped !== undefined) return skipped;
     }
-    return runCounted(start, () => runAttempt(prepared, active, input));
+    if (active.isAborted) return stopAttempt(job, active);
+    const preparing = prepare(queue, job, target);
+    const prepared = preparing instanceof Promise ? await preparing : preparing;
+    if (!("start" in prepared)) return prepared;
+    const { start, jobType, data } = prepared;
+    // If this process still runs the job, no consumer was lost.
+    if (!job.opts.recovered || activeJobs.hasConcurrentAttempt(active)) {
+      return runAttempt(start, { jobType, data, active, trace, onHandled });
+    }
+    return runCounted(start, () => runAttempt(start, { jobType, data, active, trace, onHandled }));
   }
 
   /** Runs an attempt of a re-dispatched job, or settles the job as dead after too many lost attempts. */
@@ -127,12 +107,18 @@ export function createProcessor(
   }
 
   async function runAttempt(
-    { start: started, jobType, data }: PreparedAttempt,
-    active: ActiveJob,
-    { trace, onHandled }: StartInput,
+    started: StartedAttempt,
+    { jobType, data, active, trace, onHandled }: AttemptInput,
   ): Promise<ProcessResult> {
     const { job, target, attempt, scrub } = started;
-    const context = new JobContext(deps, started, active, trace);
+    const context = new JobContext(deps, {
+      job,
+      active,
+      id: target.id,
+      attempt,
+      scrub,
+      traceparent: trace?.traceparent ?? job.traceparent,
+    });
     const startedAtMs = performance.now();
     const startedAt = new Date();
     // A lost hash has no timestamp.
@@ -151,8 +137,7 @@ export function createProcessor(
       return lease(job, handled.thrown.leaseMs);
     }
     const durationMs = Math.round(handledAtMs - startedAtMs);
-    const { lines } = context;
-    const start = { job, target, attempt, scrub, startedAt, durationMs, lines };
+    const start = { ...started, startedAt, durationMs, lines: context.lines };
     const isStopped = active.isAborted && !(active.reason instanceof TimedOutError);
     if (handled.status === "failed" && isStopped) {
       if (active.reason instanceof CancelledError) await attempts.recordCancelled(start);
@@ -218,7 +203,10 @@ function toFailure(thrown: unknown, scrub: Scrub | undefined): AttemptFailure {
 /** Outcomes after which the job has ended in the ledger. */
 const finalOutcomes: ReadonlySet<AttemptOutcome> = new Set(settlingOutcomes);
 
-interface StartInput {
+interface AttemptInput {
+  jobType: JobType;
+  data: unknown;
+  active: ActiveJob;
   trace: AttemptTrace | undefined;
   onHandled: (() => void) | undefined;
 }

@@ -65,7 +65,6 @@ export function createSettler({
         unstorable(error),
       );
       onBatch?.(entries.length, performance.now() - startedAt);
-      if (outcomes.every(({ status }) => status !== "unstorable")) return outcomes;
       return Promise.all(
         outcomes.map(async (outcome, index) => {
           const entry = entries[index];

@@ -1,4 +1,4 @@
-import { type BatchSettings, createBatcher, runIsolating } from "../../batcher.ts";
+import { createBatcher, runIsolating } from "../../batcher.ts";
 import { isLockTimeout } from "../../postgres/errors.ts";
 import {
   type IdempotencyClaim,
@@ -58,10 +58,7 @@ export interface KeyedEnqueue {
  */
 export function createKeyedEnqueue(
   { ledger, dispatcher, timeoutMs, onBatch }: KeyedEnqueueDeps,
-  batchSize: Pick<
-    BatchSettings<never, never>,
-    "maxEntries" | "maxBytes" | "maxWaiting" | "maxWaitingBytes" | "defer"
-  >,
+  batchSize: { maxEntries: number; maxBytes: number; maxWaiting: number; maxWaitingBytes: number },
 ): KeyedEnqueue {
   const keysInUse = createKeysInUse();
   const lane = {

@@ -62,8 +62,6 @@ const single = {
   maxBytes: 4_000_000,
   maxInFlight: 2,
   flushMs: 0,
-  // A microtask runs between the requests of one read of the sockets: the first of them would get a batch of its own.
-  defer: setImmediate,
   maxWaiting: 10_000,
   maxWaitingBytes: 64_000_000,
 };
@@ -95,10 +93,10 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
         async (part): Promise<Enqueued[]> => {
           const createdAt = await ledger.retryUntil((sql) => insertNewJobs(sql, part), deadline);
           const dispatched = await dispatcher.dispatch(part);
-          return part.map((job) => ({
-            ...toEntry(job, { status: "created", createdAt }),
-            isDispatched: dispatched.has(job),
-          }));
+          return part.map((job) => {
+            const { status, isNew, job: accepted } = toEntry(job, { status: "created", createdAt });
+            return { status, isNew, job: accepted, isDispatched: dispatched.has(job) };
+          });
         },
         isRowFault,
         () => ({ status: "unstorable" }),

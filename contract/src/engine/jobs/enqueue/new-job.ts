@@ -223,7 +223,7 @@ export function toAcceptedJob(
   outcome: AcceptedJob["outcome"],
   replaced?: string,
 ): AcceptedJob {
-  return {
+  const accepted: AcceptedJob = {
     id: job.id,
     type: job.type,
     queue: job.queue,
@@ -232,6 +232,7 @@ export function toAcceptedJob(
     key: job.key,
     createdAt: job.createdAt,
     runAt: job.runAt?.toISOString() ?? null,
-    ...(replaced === undefined ? undefined : { replaced }),
   };
+  if (replaced !== undefined) accepted.replaced = replaced;
+  return accepted;
 }

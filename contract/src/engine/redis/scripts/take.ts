@@ -109,7 +109,9 @@ export function createTake(redis: BufferScriptRedis, settings: TakeSettings): Ta
     return {
       finished: codes?.map((code) => finishResults[code] ?? "missing") ?? finished.map(isFinished),
       jobs:
-        jobs === null ? [] : decodeTakenFields(jobs).map((job) => toJob(job, token, now, worker)),
+        jobs === null
+          ? []
+          : decodeTakenFields(jobs).map((job) => toJob(job, { token, takenAt: now, worker })),
       rateLimitMs,
       nextDueAt,
       malformed: malformed?.toString(),
@@ -151,13 +153,14 @@ function appendFinished(args: string[], jobs: readonly HeldJob[]): void {
   }
 }
 
-function toJob(fields: TakenFields, token: string, takenAt: number, worker: string): TakenJson {
+function toJob(
+  fields: TakenFields,
+  taken: Pick<TakenJson, "token" | "takenAt" | "worker">,
+): TakenJson {
   const [name, data, options, timestamp, made, started, stalls, failure, scheduler, id] = fields;
   return {
+    ...taken,
     id: id ?? "",
-    token,
-    takenAt,
-    worker,
     name,
     data,
     options,
