@@ -4,7 +4,11 @@ import type { ISql } from "postgres";
 import { createTestLedger, type TestLedger } from "../../contract/test/_stores.ts";
 import { createRetryingLedger, type RetryingLedger } from "../src/stores/retrying-ledger.ts";
 import { openLedger } from "../src/stores/postgres.ts";
-import { settleJobs, type Settlement } from "@toril/contract/engine/jobs/attempt/ledger-settle";
+import {
+  settleJobs,
+  settlePlainJobs,
+  type Settlement,
+} from "@toril/contract/engine/jobs/attempt/ledger-settle";
 import { createSettler } from "@toril/contract/engine/jobs/attempt/settle";
 
 let store: TestLedger;
@@ -20,7 +24,7 @@ afterAll(async () => {
   await store[Symbol.asyncDispose]();
 });
 beforeEach(async () => {
-  await store.sql`truncate jobs, imports`;
+  await store.sql`truncate jobs, imports, graph_events`;
 });
 
 const batch = { maxEntries: 100, flushMs: 5 };
@@ -191,31 +195,36 @@ test("batches that update the same imports in different orders do not deadlock",
   for (const id of imports) expect(await _getCounts(id)).toEqual({ completed: 15, dead: 5 });
 });
 
-test("a batch reads only its own rows, although the statistics say that nothing is pending", async () => {
-  await store.sql`vacuum analyze jobs`;
-  const importId = await _recordImport();
-  const ids = await _record(5000, importId);
+test.each([
+  ["imported jobs", settleJobs, true],
+  ["plain jobs", settlePlainJobs, false],
+] as const)(
+  "a batch of %s reads only its own rows, although the statistics say that nothing is pending",
+  async (_, settle, isImport) => {
+    await store.sql`vacuum analyze jobs`;
+    const ids = await _record(5000, isImport ? await _recordImport() : null);
 
-  const readSoFar = async (sql: ISql) => {
-    const [row] = await sql<{ rows: number }[]>`
-      select (idx_tup_fetch + seq_tup_read)::int as rows
-      from pg_stat_xact_user_tables where relname = 'jobs'`;
-    return row?.rows ?? 0;
-  };
+    const readSoFar = async (sql: ISql) => {
+      const [row] = await sql<{ rows: number }[]>`
+        select (idx_tup_fetch + seq_tup_read)::int as rows
+        from pg_stat_xact_user_tables where relname = 'jobs'`;
+      return row?.rows ?? 0;
+    };
 
-  const read = await ledger.run((sql) =>
-    sql.begin(async (tx) => {
-      const before = await readSoFar(tx);
-      await settleJobs(
-        tx,
-        ids.slice(0, 50).map((id) => _completed(id)),
-      );
-      return (await readSoFar(tx)) - before;
-    }),
-  );
+    const read = await ledger.run((sql) =>
+      sql.begin(async (tx) => {
+        const before = await readSoFar(tx);
+        await settle(
+          tx,
+          ids.slice(0, 50).map((id) => _completed(id)),
+        );
+        return (await readSoFar(tx)) - before;
+      }),
+    );
 
-  expect(read).toBe(50);
-});
+    expect(read).toBe(50);
+  },
+);
 
 test("start times are recorded to the millisecond, whether jobs share them or not", async () => {
   const ids = await _record(4);
@@ -271,4 +280,142 @@ test("completed and dead jobs of a batch keep their own results, errors and coun
     { status: "completed", attempts: 1, result: ["a, b", '{"c": \\\\}'], error: null },
     { status: "dead", attempts: 3, result: null, error: { name: "Error", message: "no" } },
   ]);
+});
+
+describe("without webhooks", () => {
+  /** Records 2 plain jobs, 2 of an import, 2 children of a job, and that job, which waits for them. */
+  async function _recordMixed() {
+    const importId = await _recordImport();
+    const [plain, imported, children, parents] = await Promise.all([
+      _record(2),
+      _record(2, importId),
+      _record(2),
+      _record(1),
+    ]);
+    await store.sql`
+      update jobs set parent_id = ${parents[0] ?? ""}, on_failure = 'fail' where id = any(${children}::uuid[])`;
+    await store.sql`update jobs set waiting_children = true where id = any(${parents}::uuid[])`;
+    return { importId, plain, imported, children, parents };
+  }
+
+  const _graphEvents = () => store.sql`
+    select parent_id as parent, child_id as child, failure from graph_events order by child_id nulls last`;
+
+  /** A settler, and how many statements it has run. */
+  function _createSettler(whenRun = <Result>(run: () => Promise<Result>) => run()) {
+    const counted = { statements: 0 };
+    const settler = createSettler({
+      ledger: {
+        retryUntilAvailable: (work, isFinal) => {
+          counted.statements += 1;
+          return whenRun(() => retryingLedger.retryUntilAvailable(work, isFinal));
+        },
+      },
+      batch,
+      mayHaveWebhooks: () => false,
+    });
+    const settle = (entries: readonly Settlement[]) =>
+      Promise.all(entries.map((entry) => settler.settle(entry)));
+    return { counted, settle };
+  }
+
+  test("a batch of plain and other jobs is recorded like separate batches", async () => {
+    const { importId, plain, imported, children, parents } = await _recordMixed();
+    const { settle } = _createSettler();
+    const entries = [
+      _completed(children[0]),
+      _dead(plain[0]),
+      _completed(imported[0]),
+      _completed(plain[1], { result: "{" }),
+      _completed(imported[1], { result: '"\\u0000"' }),
+      _dead(children[1]),
+      _completed(Bun.randomUUIDv7()),
+      _dead(parents[0]),
+    ];
+
+    const outcomes = await settle(entries);
+
+    expect(outcomes.map(({ status }) => status)).toEqual([
+      "settled",
+      "settled",
+      "settled",
+      "unstorable",
+      "unstorable",
+      "settled",
+      "already-settled",
+      "settled",
+    ]);
+    const recorded = ["dead", "dead", "completed", "dead", "completed", "dead", "dead"];
+    const ids = [...plain, ...imported, ...children, ...parents];
+    expect((await _rows(ids)).map((row) => row["status"])).toEqual(recorded);
+    expect(await _getCounts(importId)).toEqual({ completed: 1, dead: 1 });
+    const [parent] = parents;
+    const events = [
+      { parent, child: children[0], failure: null },
+      { parent, child: children[1], failure: "fail" },
+      { parent, child: null, failure: null },
+    ];
+    expect([...(await _graphEvents())]).toEqual(events);
+
+    // Nothing is counted or reported again.
+    const repeated = await settle(entries.slice(0, 3));
+    expect(repeated).toEqual([
+      { status: "already-settled", recorded: "completed" },
+      { status: "already-settled", recorded: "dead" },
+      { status: "already-settled", recorded: "completed" },
+    ]);
+    expect(await _getCounts(importId)).toEqual({ completed: 1, dead: 1 });
+    expect(await _graphEvents()).toHaveLength(events.length);
+  });
+
+  test("a statement whose reply was lost is repeated without a second effect", async () => {
+    const { importId, plain, imported, children, parents } = await _recordMixed();
+    const { settle } = _createSettler(async (run) => {
+      await run();
+      return run();
+    });
+
+    const ids = [...plain, ...imported, ...children, ...parents];
+    const outcomes = await settle(ids.map((id) => _completed(id)));
+
+    expect(outcomes).toEqual(ids.map(() => ({ status: "already-settled", recorded: "completed" })));
+    expect(await _getCounts(importId)).toEqual({ completed: 2, dead: 0 });
+    expect(await _graphEvents()).toHaveLength(3);
+  });
+
+  test("of several settlements of a job, the first of its generation wins", async () => {
+    const ids = await _record(2, null, 1);
+    const { settle } = _createSettler();
+
+    const outcomes = await settle([
+      _dead(ids[0], { generation: 0 }),
+      _completed(ids[0], { generation: 1 }),
+      _dead(ids[0], { generation: 1 }),
+      _dead(ids[1], { generation: 1 }),
+      _completed(ids[1], { generation: 1 }),
+    ]);
+
+    expect(outcomes).toEqual([
+      { status: "already-settled", recorded: "completed" },
+      { status: "settled" },
+      { status: "already-settled", recorded: "completed" },
+      { status: "settled" },
+      { status: "already-settled", recorded: "dead" },
+    ]);
+    expect(await _rows(ids)).toMatchObject([{ status: "completed" }, { status: "dead" }]);
+  });
+
+  test("batches cost one statement each, but for the first batch that has other jobs", async () => {
+    const importId = await _recordImport();
+    const [plain, imported] = await Promise.all([_record(20), _record(20, importId)]);
+    const { counted, settle } = _createSettler();
+
+    await settle(plain.slice(0, 10).map((id) => _completed(id)));
+    expect(counted.statements).toBe(1);
+    await settle([...plain.slice(10), ...imported.slice(0, 10)].map((id) => _completed(id)));
+    expect(counted.statements).toBe(3);
+    await settle(imported.slice(10).map((id) => _completed(id)));
+    expect(counted.statements).toBe(4);
+    expect(await _getCounts(importId)).toEqual({ completed: 20, dead: 0 });
+  });
 });

@@ -8,6 +8,7 @@ import {
   type CancelledAttempt,
   recordCancelled,
   settleJobs,
+  settlePlainJobs,
   type Settlement,
   type Settled,
 } from "./ledger-settle.ts";
@@ -61,19 +62,51 @@ export function createSettler({
     getBytes: ({ result, error }) => (result?.length ?? 0) + (error?.length ?? 0),
     async run(entries) {
       const startedAt = performance.now();
-      const outcomes = await runIsolating(entries, write, isRowFault, (_, error) =>
-        unstorable(error),
-      );
+      const plain = await settlePlain(entries);
+      const others = await settleOthers(entries.filter((entry) => !plain.has(entry)));
       onBatch?.(entries.length, performance.now() - startedAt);
-      return Promise.all(
-        outcomes.map(async (outcome, index) => {
-          const entry = entries[index];
-          if (outcome.status !== "unstorable" || entry === undefined) return outcome;
-          return settleDead(entry, outcome);
-        }),
+      return entries.flatMap((entry): SettleOutcome | readonly [] =>
+        plain.has(entry) ? { status: "settled" } : (others.get(entry) ?? []),
       );
     },
   });
+
+  let batchesToSkip = 0;
+
+  /** Settles plain jobs, unless a recent batch had other jobs: two statements cost more than one. */
+  async function settlePlain(entries: readonly Settlement[]): Promise<ReadonlySet<Settlement>> {
+    if (mayHaveWebhooks()) return none;
+    if (batchesToSkip > 0) {
+      batchesToSkip -= 1;
+      return none;
+    }
+    try {
+      const settled = await ledger.retryUntilAvailable(
+        (sql) => settlePlainJobs(sql, entries),
+        isRowFault,
+      );
+      if (settled.size < entries.length) batchesToSkip = 20;
+      return settled;
+    } catch (error) {
+      if (isRowFault(error)) return none;
+      throw error;
+    }
+  }
+
+  async function settleOthers(entries: readonly Settlement[]) {
+    const settled = new Map<Settlement, SettleOutcome>();
+    if (entries.length === 0) return settled;
+    const outcomes = await runIsolating(entries, write, isRowFault, (_, error) =>
+      unstorable(error),
+    );
+    for (const [index, entry] of entries.entries()) {
+      const outcome = outcomes[index];
+      if (outcome === undefined) continue;
+      const isUnstorable = outcome.status === "unstorable";
+      settled.set(entry, isUnstorable ? await settleDead(entry, outcome) : outcome);
+    }
+    return settled;
+  }
 
   async function settleDead(entry: Settlement, outcome: SettleOutcome & { status: "unstorable" }) {
     const [settled] = await write([
@@ -90,6 +123,8 @@ export function createSettler({
     },
   };
 }
+
+const none: ReadonlySet<Settlement> = new Set();
 
 function unstorable(cause: unknown): SettleOutcome & { status: "unstorable" } {
   const { message } = toJobError(cause);
