@@ -263,6 +263,7 @@ const losses: Record<string, (base: string, id: string) => Promise<unknown>> = {
   "that Redis lost": (base, id) => redis.del(`${base}${id}`, `${base}${id}:lock`),
   "that may be stalled": (base, id) => redis.sadd(`${base}stalled`, id),
   "with log lines": (base, id) => redis.rpush(`${base}${id}:logs`, "line"),
+  "with progress": (base, id) => redis.hset(`${base}${id}`, "progress", "50"),
 };
 
 test.each(Object.keys(losses))(
@@ -326,6 +327,19 @@ test.each(Object.keys(special))(
     expect(await redis.lrange(`${base}active`, 0, -1)).toEqual([id]);
   },
 );
+
+test("a job that BullMQ added has 9 fields when it is taken, and 10 with a deduplication id", async () => {
+  const worker = openOurs(undefined);
+  const { base } = queueKeys(sites.ours.prefix, "q");
+  const queue = sites.ours.openQueue("q");
+  await queue.add("echo", {});
+  await queue.add("echo", {}, { deduplication: { id: "d" } });
+  const { jobs: taken } = await worker({ limit: 2, finished: [], token: "a" });
+  expect(await Promise.all(taken.map(({ id }) => redis.hlen(`${base}${id}`)))).toEqual([9, 10]);
+  const { codes: found } = await worker({ limit: 0, finished: taken, token: "b" });
+  expect(found).toEqual([0, 1]);
+  await queue.close();
+});
 
 test.each([
   ["concurrency", "few"],

@@ -54,14 +54,14 @@ local maxEvents = settings[5] or "10000"
 if not string.find(maxEvents, "^%d+$") then maxEvents, malformed = "10000", "opts.maxLenEvents in meta" end
 
 local codes, isFinished = {}, true
-local ids, held, keys, locks, sides = {}, {}, {}, {}, {}
+local ids, held, keys, locks, logs, sides = {}, {}, {}, {}, {}, {}
 local index = 10
 while index <= #args do
   local lock, count = args[index], tonumber(args[index + 1])
   for at = index + 2, index + 1 + count do
     local n, id = #ids + 1, args[at]
     local key = base .. id
-    ids[n], held[n], keys[n], locks[n] = id, lock, key, key .. ":lock"
+    ids[n], held[n], keys[n], locks[n], logs[n] = id, lock, key, key .. ":lock", key .. ":logs"
     sides[4 * n - 3], sides[4 * n - 2] = key .. ":dependencies", key .. ":unsuccessful"
     sides[4 * n - 1], sides[4 * n] = key .. ":processed", key .. ":failed"
   end
@@ -71,11 +71,12 @@ end
 -- Removes the ids in one command if they are the oldest active jobs, as in the queue of a single worker. Returns whether it did.
 local function trimActive(oldest)
   local expected = {}
-  for _, id in ipairs(oldest) do expected[id] = true end
+  for n = 1, #oldest do expected[oldest[n]] = true end
   if not expected[call("LRANGE", activeKey, -1, -1)[1]] then return false end
-  for _, id in ipairs(call("LRANGE", activeKey, -#oldest, -1)) do
-    if not expected[id] then return false end
-    expected[id] = nil
+  local last = call("LRANGE", activeKey, -#oldest, -1)
+  for n = 1, #last do
+    if not expected[last[n]] then return false end
+    expected[last[n]] = nil
   end
   if next(expected) then return false end
   call("LTRIM", activeKey, 0, -#oldest - 1)
@@ -85,56 +86,67 @@ end
 -- Adds an event for each id. Events are not written to the append-only file: see dispatch.lua.
 local function addEvents(event, ids, ...)
   local omitsEvents = pcall(redis.set_repl, redis.REPL_REPLICA)
-  for _, id in ipairs(ids) do call("XADD", eventsKey, "*", "event", event, "jobId", id, ...) end
+  for n = 1, #ids do call("XADD", eventsKey, "*", "event", event, "jobId", ids[n], ...) end
   if omitsEvents then redis.set_repl(redis.REPL_ALL) end
 end
 
--- One EXISTS for all jobs; one per job only if some are missing or have children.
-local function finish()
-  local mayBeMissing = call("EXISTS", unpack(keys)) < #keys
-  local mayHaveChildren = call("EXISTS", unpack(sides)) > 0
-  local tokens = call("MGET", unpack(locks))
-  local heldLocks, heldIds = {}, {}
-  for n, key in ipairs(keys) do
-    local fields = redis.pcall("HMGET", key, "parentKey", "parent", "deid")
-    if mayBeMissing and call("EXISTS", key) == 0 then
-      codes[n] = -1
-    elseif fields.err or fields[1] or fields[2] or fields[3]
-      or mayHaveChildren and call("EXISTS", unpack(sides, 4 * n - 3, 4 * n)) > 0 then
-      codes[n] = 1
-    elseif tokens[n] ~= held[n] then
-      codes[n] = tokens[n] and -6 or -2
-    else
-      codes[n] = 0
-      heldLocks[#heldLocks + 1] = locks[n]
-      heldIds[#heldIds + 1] = ids[n]
-    end
+-- BullMQ stores a job with 6 fields, and taking it adds 3: a job with this number of fields has no parent and no
+-- deduplication id.
+local plainSize = 9
+
+-- Whether only moveToFinished can finish the job.
+local function isSpecial(key, size)
+  if size == plainSize then return false end
+  local fields = redis.pcall("HMGET", key, "parentKey", "parent", "deid")
+  return fields.err or fields[1] or fields[2] or fields[3]
+end
+
+local function getCode(n, lock, mayHaveChildren)
+  local size = redis.pcall("HLEN", keys[n])
+  if size == 0 then return -1 end
+  if isSpecial(keys[n], size) then return 1 end
+  if mayHaveChildren and call("EXISTS", unpack(sides, 4 * n - 3, 4 * n)) > 0 then return 1 end
+  if lock ~= held[n] then return lock and -6 or -2 end
+  return 0
+end
+
+-- Returns the values of the jobs that have the code 0.
+local function ofFinished(values)
+  if isFinished then return values end
+  local kept = {}
+  for n, code in ipairs(codes) do
+    if code == 0 then kept[#kept + 1] = values[n] end
   end
-  isFinished = #heldIds == #ids
+  return kept
+end
+
+-- One EXISTS for all jobs; one per job only if some have children.
+local function finish()
+  local mayHaveChildren = call("EXISTS", unpack(sides)) > 0
+  local mayHaveLogs = call("EXISTS", unpack(logs)) > 0
+  local tokens = call("MGET", unpack(locks))
+  for n = 1, #keys do
+    codes[n] = getCode(n, tokens[n], mayHaveChildren)
+    isFinished = isFinished and codes[n] == 0
+  end
+  local heldIds = ofFinished(ids)
   if #heldIds == 0 then return end
 
   -- First, because Redis refuses no DEL when its memory is full, and nothing after the first write.
-  call("DEL", unpack(heldLocks))
+  call("DEL", unpack(ofFinished(locks)))
   call("SREM", stalledKey, unpack(heldIds))
   if not settings[5] then call("HSET", metaKey, "opts.maxLenEvents", maxEvents) end
   call("XTRIM", eventsKey, "MAXLEN", "~", maxEvents)
-  local isTrimmed = trimActive(heldIds)
-  local removed, finished = {}, {}
-  for n, key in ipairs(keys) do
-    if codes[n] == 0 then
-      local id = ids[n]
-      if not isTrimmed and call("LREM", activeKey, -1, id) < 1 then
-        codes[n], isFinished = -3, false
-      else
-        removed[#removed + 1] = key
-        removed[#removed + 1] = key .. ":logs"
-        finished[#finished + 1] = id
-      end
+  if not trimActive(heldIds) then
+    for n, id in ipairs(ids) do
+      if codes[n] == 0 and call("LREM", activeKey, -1, id) < 1 then codes[n], isFinished = -3, false end
     end
   end
-  if #removed == 0 then return end
+  local finished = ofFinished(ids)
+  if #finished == 0 then return end
   addEvents("completed", finished, "returnvalue", returnValue, "prev", "active")
-  call("DEL", unpack(removed))
+  call("DEL", unpack(ofFinished(keys)))
+  if mayHaveLogs then call("DEL", unpack(ofFinished(logs))) end
   if call("LLEN", waitKey) == 0 and call("LLEN", activeKey) == 0 and call("ZCARD", prioritizedKey) == 0 then
     call("XADD", eventsKey, "*", "event", "drained")
   end
@@ -171,7 +183,8 @@ local function pop(count)
   while #ids < count do
     local wanted = count - #ids
     local popped = call("RPOP", waitKey, wanted) or {}
-    for _, id in ipairs(popped) do
+    for n = 1, #popped do
+      local id = popped[n]
       -- Old versions of BullMQ put markers into the list.
       if string.sub(id, 1, 2) ~= "0:" then ids[#ids + 1] = id end
     end
@@ -225,7 +238,8 @@ local function take()
       ttl = #jobs < limit and getRateLimitTtl() or 0
     until not id or ttl > 0 or #jobs >= room
   else
-    for _, id in ipairs(pop(room)) do start(id) end
+    local ids = pop(room)
+    for n = 1, #ids do start(ids[n]) end
   end
   if #jobs > 0 and (call("LLEN", waitKey) > 0 or call("ZCARD", prioritizedKey) > 0) then
     call("ZADD", markerKey, 0, "0")
