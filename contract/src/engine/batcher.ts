@@ -33,8 +33,8 @@ export interface BatchSettings<Entry, Outcome> {
   /** Maximum batching delay while another batch executes; without one, a batch is flushed at once. */
   flushMs: number;
   /**
-   * Schedules a flush, so that the entries of one turn of the event loop share a batch; by default as a microtask, which
-   * separates entries that are submitted a different number of promises later.
+   * Schedules the flush of a batch that is not full, so that the entries of one turn of the event loop share it; by default
+   * as a microtask, which separates entries that are submitted a different number of promises later.
    */
   defer?(flush: () => void): unknown;
   /** Maximum number of waiting entries; `submit` rejects further entries. */
@@ -101,7 +101,8 @@ export function createBatcher<Entry, Outcome>(
       return;
     }
     isFlushScheduled = true;
-    defer(() => {
+    const schedule = isFull() ? queueMicrotask : defer;
+    schedule(() => {
       isFlushScheduled = false;
       flush();
     });

@@ -1,4 +1,4 @@
-import { createBatcher, runIsolating } from "../../batcher.ts";
+import { type BatchSettings, createBatcher, runIsolating } from "../../batcher.ts";
 import { isLockTimeout } from "../../postgres/errors.ts";
 import {
   type IdempotencyClaim,
@@ -58,7 +58,10 @@ export interface KeyedEnqueue {
  */
 export function createKeyedEnqueue(
   { ledger, dispatcher, timeoutMs, onBatch }: KeyedEnqueueDeps,
-  batchSize: { maxEntries: number; maxBytes: number; maxWaiting: number; maxWaitingBytes: number },
+  batchSize: Pick<
+    BatchSettings<never, never>,
+    "maxEntries" | "maxBytes" | "maxWaiting" | "maxWaitingBytes" | "defer"
+  >,
 ): KeyedEnqueue {
   const keysInUse = createKeysInUse();
   const lane = {
