@@ -1,12 +1,12 @@
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import { encodeLease } from "@toril/contract/engine/jobs/attempt/lease";
-import { parseBullId, parseBullName } from "@toril/contract/engine/redis/names";
+import { parseBullName } from "@toril/contract/engine/redis/names";
 import { getTraceId } from "@toril/contract/engine/tracing/traceparent";
-import type { Scrub } from "@toril/contract/engine/secrets/scrub";
 import type { ActiveJob } from "../active-jobs.ts";
 import type { LeasedContext } from "../finish-later.ts";
 import type { ChildJob, HandlerContext } from "../handler.ts";
-import type { TakenJob } from "@toril/contract/engine/jobs/attempt/taken-job";
+import type { StartedAttempt } from "@toril/contract/engine/jobs/attempt/attempt-history";
+import type { AttemptTrace } from "../../observability/tracing.ts";
 import { type JobLog, type Log, scrubbedLog } from "../../observability/log.ts";
 import type { ChildCounts } from "@toril/contract/api/jobs/graph";
 import type { JobLogLine } from "@toril/contract/api/jobs/job";
@@ -27,46 +27,48 @@ export interface ContextDeps {
   };
 }
 
-export interface ContextInput {
-  job: TakenJob;
-  active: ActiveJob;
-  /** Job id in the ledger. */
-  id: string;
-  attempt: number;
-  /** Trace context for the jobs that the handler enqueues. */
-  traceparent: string | undefined;
-  scrub: Scrub | undefined;
-}
-
 /** Handler context of one attempt. Created for every attempt, so rarely used parts are lazy. */
 export class JobContext implements LeasedContext {
   readonly id: string;
   readonly attempt: number;
   readonly #deps: ContextDeps;
-  readonly #input: ContextInput;
+  readonly #started: StartedAttempt;
+  readonly #active: ActiveJob;
+  readonly #trace: AttemptTrace | undefined;
   #log: AttemptLog | undefined;
   #admission: Promise<EnqueueChildren> | undefined;
 
-  constructor(deps: ContextDeps, input: ContextInput) {
-    this.id = input.id;
-    this.attempt = input.attempt;
+  constructor(
+    deps: ContextDeps,
+    started: StartedAttempt,
+    active: ActiveJob,
+    trace: AttemptTrace | undefined,
+  ) {
+    this.id = started.target.id;
+    this.attempt = started.attempt;
     this.#deps = deps;
-    this.#input = input;
+    this.#started = started;
+    this.#active = active;
+    this.#trace = trace;
   }
 
   get signal(): AbortSignal {
-    return this.#input.active.signal;
+    return this.#active.signal;
   }
 
   get lease(): string {
-    const { job, scrub } = this.#input;
-    const { generation = 0 } = parseBullId(job.id) ?? {};
+    const { job, target, scrub } = this.#started;
     return encodeLease({
       queue: parseBullName(job.queueName),
-      generation,
+      generation: target.generation,
       token: job.token,
       revision: scrub && this.#deps.jobTypes.getRevision(),
     });
+  }
+
+  /** Trace context for the jobs that the handler enqueues. */
+  get #traceparent(): string | undefined {
+    return this.#trace?.traceparent ?? this.#started.job.traceparent;
   }
 
   get log(): JobLog {
@@ -79,11 +81,11 @@ export class JobContext implements LeasedContext {
   }
 
   #getLog(): AttemptLog {
-    const { job, id, attempt, traceparent, scrub } = this.#input;
+    const { job, attempt, scrub } = this.#started;
     if (this.#log === undefined) {
-      const traceId = getTraceId(traceparent);
+      const traceId = getTraceId(this.#traceparent);
       const { tenant, name: type } = job;
-      const log = this.#deps.log.child({ jobId: id, traceId, tenant, type, attempt });
+      const log = this.#deps.log.child({ jobId: this.id, traceId, tenant, type, attempt });
       job.opts.keepLogs = limits.logLines;
       this.#log = new AttemptLog(
         scrub ? scrubbedLog(log, scrub) : log,
@@ -120,13 +122,13 @@ export class JobContext implements LeasedContext {
 
   /** Quotas are checked once per attempt. */
   #getEnqueue() {
-    this.#admission ??= this.#deps.admitChildren(this.id, this.#input.traceparent);
+    this.#admission ??= this.#deps.admitChildren(this.id, this.#traceparent);
     return this.#admission;
   }
 
   get progress(): HandlerContext["progress"] {
     return (value) => {
-      const { job, scrub } = this.#input;
+      const { job, scrub } = this.#started;
       const visible = scrub ? (scrub.value(value) as typeof value) : value;
       job.updateProgress(visible).catch((error: unknown) => {
         this.log.debug({ err: error }, "failed to save the progress of the job");

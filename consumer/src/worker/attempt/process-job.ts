@@ -6,6 +6,7 @@ import type { AttemptMetrics } from "@toril/contract/engine/metrics/attempt-metr
 import { toJobError } from "@toril/contract/engine/jobs/attempt/job-error";
 import {
   createStartAttempt,
+  type PreparedAttempt,
   type StartAttemptDeps,
 } from "@toril/contract/engine/jobs/attempt/start-attempt";
 import type { Scrub } from "@toril/contract/engine/secrets/scrub";
@@ -64,27 +65,46 @@ export function createProcessor(
     return (await jobTypes.refresh()) ? jobTypes.find(type) : undefined;
   }
 
-  async function startAttempt(
+  /** Returns no promise if nothing has to be awaited: most jobs start at once. */
+  function startAttempt(
     job: TakenJob,
     active: ActiveJob,
-    { trace, onHandled }: Pick<AttemptInput, "trace" | "onHandled">,
-  ): Promise<ProcessResult> {
+    input: StartInput,
+  ): ProcessResult | Promise<ProcessResult> {
     const target = parseBullId(job.id);
     if (target === undefined) return attempts.rejectForeign();
-    if (!active.isAborted && !firstDelivery.isFirst(job)) {
-      const skipped = await checkLedger(job, target);
-      if (skipped !== undefined) return skipped;
-    }
     if (active.isAborted) return stopAttempt(job, active);
-    const preparing = prepare(queue, job, target);
-    const prepared = preparing instanceof Promise ? await preparing : preparing;
+    if (!firstDelivery.isFirst(job)) return startChecked(job, active, target, input);
+    const prepared = prepare(queue, job, target);
+    return prepared instanceof Promise
+      ? prepared.then((result) => startPrepared(result, active, input))
+      : startPrepared(prepared, active, input);
+  }
+
+  async function startChecked(
+    job: TakenJob,
+    active: ActiveJob,
+    target: StartedAttempt["target"],
+    input: StartInput,
+  ): Promise<ProcessResult> {
+    const skipped = await checkLedger(job, target);
+    if (skipped !== undefined) return skipped;
+    if (active.isAborted) return stopAttempt(job, active);
+    return startPrepared(await prepare(queue, job, target), active, input);
+  }
+
+  function startPrepared(
+    prepared: PreparedAttempt | AttemptResult,
+    active: ActiveJob,
+    input: StartInput,
+  ): ProcessResult | Promise<ProcessResult> {
     if (!("start" in prepared)) return prepared;
-    const { start, jobType, data } = prepared;
+    const { start } = prepared;
     // If this process still runs the job, no consumer was lost.
-    if (!job.opts.recovered || activeJobs.hasConcurrentAttempt(active)) {
-      return runAttempt(start, { jobType, data, active, trace, onHandled });
+    if (!start.job.opts.recovered || activeJobs.hasConcurrentAttempt(active)) {
+      return runAttempt(prepared, active, input);
     }
-    return runCounted(start, () => runAttempt(start, { jobType, data, active, trace, onHandled }));
+    return runCounted(start, () => runAttempt(prepared, active, input));
   }
 
   /** Runs an attempt of a re-dispatched job, or settles the job as dead after too many lost attempts. */
@@ -107,18 +127,12 @@ export function createProcessor(
   }
 
   async function runAttempt(
-    started: StartedAttempt,
-    { jobType, data, active, trace, onHandled }: AttemptInput,
+    { start: started, jobType, data }: PreparedAttempt,
+    active: ActiveJob,
+    { trace, onHandled }: StartInput,
   ): Promise<ProcessResult> {
     const { job, target, attempt, scrub } = started;
-    const context = new JobContext(deps, {
-      job,
-      active,
-      id: target.id,
-      attempt,
-      scrub,
-      traceparent: trace?.traceparent ?? job.traceparent,
-    });
+    const context = new JobContext(deps, started, active, trace);
     const startedAtMs = performance.now();
     const startedAt = new Date();
     // A lost hash has no timestamp.
@@ -137,7 +151,8 @@ export function createProcessor(
       return lease(job, handled.thrown.leaseMs);
     }
     const durationMs = Math.round(handledAtMs - startedAtMs);
-    const start = { ...started, startedAt, durationMs, lines: context.lines };
+    const { lines } = context;
+    const start = { job, target, attempt, scrub, startedAt, durationMs, lines };
     const isStopped = active.isAborted && !(active.reason instanceof TimedOutError);
     if (handled.status === "failed" && isStopped) {
       if (active.reason instanceof CancelledError) await attempts.recordCancelled(start);
@@ -203,10 +218,7 @@ function toFailure(thrown: unknown, scrub: Scrub | undefined): AttemptFailure {
 /** Outcomes after which the job has ended in the ledger. */
 const finalOutcomes: ReadonlySet<AttemptOutcome> = new Set(settlingOutcomes);
 
-interface AttemptInput {
-  jobType: JobType;
-  data: unknown;
-  active: ActiveJob;
+interface StartInput {
   trace: AttemptTrace | undefined;
   onHandled: (() => void) | undefined;
 }

@@ -1,6 +1,6 @@
 import { parseRecorded } from "@toril/contract/api/job-data/parse-safely";
 import type { JobType } from "@toril/contract/api/job-type";
-import { parseResult } from "@toril/contract/engine/jobs/attempt/parse-result";
+import { type ParsedResult, parseResult } from "@toril/contract/engine/jobs/attempt/parse-result";
 import type { Scrub } from "@toril/contract/engine/secrets/scrub";
 import { z } from "zod";
 import { NonRetryableError, type HandlerContext, type HandlerMap } from "../handler.ts";
@@ -37,7 +37,10 @@ export async function runHandler(
   try {
     const handle = handlers.get(jobType.type);
     if (handle === undefined) throw new Error(`no handler for the job type ${jobType.type}`);
-    const text = await toResultText(jobType, await handle(parsed.data, context), refreshType);
+    const result = await handle(parsed.data, context);
+    const known = parseResult(jobType, result);
+    const text =
+      known.status === "ok" ? known.text : await parseAgain(jobType, result, known, refreshType);
     return {
       status: "completed",
       result: scrub ? JSON.stringify(scrub.value(JSON.parse(text))) : text,
@@ -47,16 +50,17 @@ export async function runHandler(
   }
 }
 
-async function toResultText(
+/** The result may fit a version of its type that was registered a moment ago. */
+async function parseAgain(
   jobType: JobType,
   result: unknown,
+  { detail }: ParsedResult & { status: "invalid" },
   refreshType: RunHandlerOptions["refreshType"],
 ): Promise<string> {
-  const parsed = parseResult(jobType, result);
-  if (parsed.status === "ok") return parsed.text;
-  // The result may fit a version of its type that was registered a moment ago.
   const newest = jobType.isRegistered ? await refreshType?.(jobType.type) : undefined;
-  if (newest !== undefined) return toResultText(newest, result, undefined);
+  if (newest === undefined) throw new InvalidResultError(detail);
+  const parsed = parseResult(newest, result);
+  if (parsed.status === "ok") return parsed.text;
   throw new InvalidResultError(parsed.detail);
 }
 

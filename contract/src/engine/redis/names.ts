@@ -130,6 +130,8 @@ export function isBullId(text: string): boolean {
 
 /** Parses the result of `bullId`; undefined for other ids. */
 export function parseBullId(text: string): { id: string; generation: number } | undefined {
+  // Most jobs are of generation 0, whose id is the job's. A test allocates nothing.
+  if (text.length === 36 && bullIdPattern.test(text)) return { id: text, generation: 0 };
   const [, id, generation] = bullIdPattern.exec(text) ?? [];
   return id === undefined ? undefined : { id, generation: Number(generation ?? 0) };
 }

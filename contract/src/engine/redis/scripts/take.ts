@@ -109,9 +109,7 @@ export function createTake(redis: BufferScriptRedis, settings: TakeSettings): Ta
     return {
       finished: codes?.map((code) => finishResults[code] ?? "missing") ?? finished.map(isFinished),
       jobs:
-        jobs === null
-          ? []
-          : decodeTakenFields(jobs).map((job) => toJob(job, { token, takenAt: now, worker })),
+        jobs === null ? [] : decodeTakenFields(jobs).map((job) => toJob(job, token, now, worker)),
       rateLimitMs,
       nextDueAt,
       malformed: malformed?.toString(),
@@ -153,14 +151,13 @@ function appendFinished(args: string[], jobs: readonly HeldJob[]): void {
   }
 }
 
-function toJob(
-  fields: TakenFields,
-  taken: Pick<TakenJson, "token" | "takenAt" | "worker">,
-): TakenJson {
+function toJob(fields: TakenFields, token: string, takenAt: number, worker: string): TakenJson {
   const [name, data, options, timestamp, made, started, stalls, failure, scheduler, id] = fields;
   return {
-    ...taken,
     id: id ?? "",
+    token,
+    takenAt,
+    worker,
     name,
     data,
     options,
