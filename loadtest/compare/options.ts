@@ -30,7 +30,7 @@ export const usage = `bun run bench [options]
   --parts NAME,NAME    ${partNames.join(", ")} (all)
   --targets NAME,NAME  ${targetNames.join(", ")} (all)
   --rounds N           rounds per target, alternating (3)
-  --seconds N          duration of the load of a round (2)
+  --seconds N          duration of the load of a round (2); e2e takes three times as long
   --connections N      keep-alive connections with one request in flight each (256; 64 for e2e)
   --payload N          bytes of the body of a job (150)
   --drain N            jobs of a backlog that is drained (20000)
