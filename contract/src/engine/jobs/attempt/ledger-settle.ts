@@ -10,6 +10,7 @@ import {
   importEvents,
   jobEvents,
 } from "../../webhooks/record-events.ts";
+import { type AddParameter, runStatement } from "../../postgres/statement.ts";
 import type { ISql } from "postgres";
 
 /** Final outcome of a job. */
@@ -121,17 +122,15 @@ type Value = string | number | null;
  * Builds the update of the entries that match. `any(ids)` keeps the planner from reading all pending rows, whose number
  * it estimates by old statistics.
  */
-function buildUpdate(entries: readonly Settlement[]) {
-  const values: (Value | readonly Value[])[] = [];
-  const toParameter = (value: Value | readonly Value[]) => `$${values.push(value)}`;
-  const ids = `${toParameter(entries.map((entry) => entry.id))}::uuid[]`;
+function buildUpdate(add: AddParameter, entries: readonly Settlement[]): string {
+  const ids = `${add(entries.map((entry) => entry.id))}::uuid[]`;
   const [names, arrays] = [["id"], [ids]];
   /** Sends a value that all jobs share once. */
   const toExpression = (name: string, type: SettledColumn["type"], column: readonly Value[]) => {
     const [first = null] = column;
-    if (column.every((value) => value === first)) return `${toParameter(first)}::${type}`;
+    if (column.every((value) => value === first)) return `${add(first)}::${type}`;
     names.push(name);
-    arrays.push(`${toParameter(column)}::${type}[]`);
+    arrays.push(`${add(column)}::${type}[]`);
     return `s.${name}`;
   };
   const generation = toExpression(
@@ -145,11 +144,13 @@ function buildUpdate(entries: readonly Settlement[]) {
     if (isRare && column.every((value) => value === null)) continue;
     sets.push(`${name} = ${convert(toExpression(name, type, column))}`);
   }
-  const update = `update jobs set ${sets.join(", ")}
+  return `update jobs set ${sets.join(", ")}
       from unnest(${arrays.join(", ")}) as s (${names.join(", ")})
       where jobs.id = any(${ids}) and jobs.id = s.id and jobs.generation = ${generation} and jobs.status = 'pending'`;
-  return { update, values, toParameter };
 }
+
+const isPlain =
+  "jobs.import_id is null and jobs.parent_id is null and jobs.waiting_children is not true";
 
 /**
  * Settles jobs like `settleJobs`, but cheaper, if they have no import, no parent and no children that they wait for:
@@ -164,12 +165,9 @@ export async function settlePlainJobs(
   for (const entry of entries) {
     if (!first.has(entry.id)) first.set(entry.id, entry);
   }
-  const { update, values } = buildUpdate([...first.values()]);
-  // Safe: the text consists of constants of this module.
-  const rows = await sql.unsafe<Pick<Settlement, "id">[]>(
-    `${update} and jobs.import_id is null and jobs.parent_id is null and jobs.waiting_children is not true returning jobs.id`,
-    values as never[],
-    { prepare: true },
+  const rows = await runStatement<Pick<Settlement, "id">>(
+    sql,
+    (add) => `${buildUpdate(add, [...first.values()])} and ${isPlain} returning jobs.id`,
   );
   return new Set(rows.flatMap(({ id }) => first.get(id) ?? []));
 }
@@ -183,12 +181,12 @@ async function settlePending(
   entries: readonly Settlement[],
   mayHaveWebhooks: boolean,
 ): Promise<"all" | Pick<Settlement, "id" | "generation">[]> {
-  const { update, values, toParameter } = buildUpdate(entries);
-  // Safe: the text consists of constants of this module. Rows are returned only if some entries do not match: to return
-  // and parse a row per job would cost both sides more.
-  const [row] = await sql.unsafe<{ settled: Pick<Settlement, "id" | "generation">[] | null }[]>(
-    `with ended as (
-      ${update}
+  // Rows are returned only if some entries do not match: to return and parse a row per job would cost both sides more.
+  const [row] = await runStatement<{ settled: Pick<Settlement, "id" | "generation">[] | null }>(
+    sql,
+    (add) =>
+      `with ended as (
+      ${buildUpdate(add, entries)}
       returning ${mayHaveWebhooks ? endedJobColumns : "jobs.id, jobs.generation, jobs.status, jobs.import_id"}, ${graphColumns}
     ), ${recordGraphEvents}, counts as (
       select import_id, count(*) filter (where status = 'completed') as completed,
@@ -204,11 +202,9 @@ async function settlePending(
       where imports.id = any(array(select id from held)) and imports.id = counts.import_id
       returning ${countedImportColumns}
     ), ${recordImportEnds}${mayHaveWebhooks ? `, ${jobEvents}, ${importEvents}` : ""}
-    select case when (select count(*) from ended) < ${toParameter(entries.length)}::int then
+    select case when (select count(*) from ended) < ${add(entries.length)}::int then
       (select coalesce(json_agg(json_build_object('id', id, 'generation', generation)), '[]') from ended)
     end as settled`,
-    values as never[],
-    { prepare: true },
   );
   return row?.settled ?? "all";
 }
