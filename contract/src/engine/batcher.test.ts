@@ -101,6 +101,32 @@ test("the deadline of an entry that has waited elsewhere counts from there", asy
   await expect(old).rejects.toEqual(new BatchRefused("timeout"));
 });
 
+test("after large batches, an entry waits for others although no batch executes", async () => {
+  const sizes: number[] = [];
+  const batch = createBatcher<number, number>({
+    ...settings,
+    flushMs: 1,
+    lingerEntries: 1.5,
+    run: (entries) => {
+      sizes.push(entries.length);
+      return Promise.resolve(entries);
+    },
+  });
+  /** Submits entries in one turn of the event loop each. */
+  const submit = async (count: number) => {
+    const outcomes: Promise<number>[] = [];
+    for (let n = 0; n < count; n += 1) {
+      outcomes.push(batch.submit(n));
+      await Promise.resolve();
+    }
+    await Promise.all(outcomes);
+  };
+  await Promise.all([batch.submit(1), batch.submit(2), batch.submit(3)]);
+  // The averages so far: 1.5, 1.75, 1.375.
+  for (const count of [2, 1, 2]) await submit(count);
+  expect(sizes).toEqual([3, 2, 1, 1, 1]);
+});
+
 test("a failed batch fails its callers and no others", async () => {
   const { batches, run } = held();
   const batch = createBatcher({ ...settings, run });

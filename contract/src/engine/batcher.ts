@@ -33,6 +33,12 @@ export interface BatchSettings<Entry, Outcome> {
   /** Maximum batching delay while another batch executes; without one, a batch is flushed at once. */
   flushMs: number;
   /**
+   * While batches have this many entries on average, `flushMs` also applies if no batch executes: callers whose entries
+   * shared a batch submit their next entries together, and a batch with the first one alone costs almost as much as one
+   * with all of them.
+   */
+  lingerEntries?: number;
+  /**
    * Schedules the flush of a batch that is not full, so that the entries of one turn of the event loop share it; by default
    * as a microtask, which separates entries that are submitted a different number of promises later.
    */
@@ -65,10 +71,12 @@ export function createBatcher<Entry, Outcome>(
   settings: BatchSettings<Entry, Outcome>,
 ): Batcher<Entry, Outcome> {
   type Waiting = Item<Entry, Outcome>;
-  const { timeoutMs, defer = queueMicrotask } = settings;
+  const { timeoutMs, defer = queueMicrotask, lingerEntries = Number.POSITIVE_INFINITY } = settings;
   let waiting: Waiting[] = [];
   let waitingBytes = 0;
   let inFlight = 0;
+  /** Moving average of the entries per batch. */
+  let usualEntries = 0;
   let isFlushScheduled = false;
   let flushTimer: ReturnType<typeof setTimeout> | undefined;
   let expiryTimer: ReturnType<typeof setTimeout> | undefined;
@@ -93,7 +101,7 @@ export function createBatcher<Entry, Outcome>(
 
   function scheduleFlush() {
     if (isFlushScheduled || waiting.length === 0 || inFlight >= settings.maxInFlight) return;
-    if (inFlight > 0 && !isFull()) {
+    if ((inFlight > 0 || usualEntries >= lingerEntries) && !isFull()) {
       flushTimer ??= setTimeout(() => {
         flushTimer = undefined;
         flush();
@@ -135,6 +143,7 @@ export function createBatcher<Entry, Outcome>(
 
   async function executeBatch(items: Waiting[]) {
     inFlight += 1;
+    usualEntries = (usualEntries + items.length) / 2;
     const startedAt = performance.now();
     const oldest = items.reduce((at, item) => Math.min(at, item.submittedAt), startedAt);
     const deadline = oldest + (timeoutMs ?? Number.POSITIVE_INFINITY);
