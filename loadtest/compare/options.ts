@@ -31,7 +31,7 @@ export const usage = `bun run bench [options]
   --targets NAME,NAME  ${targetNames.join(", ")} (all)
   --rounds N           rounds per target, alternating (3)
   --seconds N          duration of the load of a round (2); e2e takes three times as long
-  --connections N      keep-alive connections with one request in flight each (256; 64 for e2e)
+  --connections N      keep-alive connections with one request in flight each (256; e2e also measures 64)
   --payload N          bytes of the body of a job (150)
   --drain N            jobs of a backlog that is drained (20000)
   --backlog N          pending jobs of the part "backlog" (1000000)

@@ -25,15 +25,20 @@ test("the benchmark measures the chosen parts and settles every accepted job", a
     expect(parts.map(({ part }) => part)).toEqual(["e2e"]);
     const page = readFileSync(join(out, "results.md"), "utf8");
     for (const { part, series } of parts) {
-      expect(series.map(({ target }) => target)).toEqual(["toril", "hono-row"]);
-      for (const { samples, title } of series) {
+      expect(series.map(({ target, variant }) => `${target} ${variant}`)).toEqual([
+        "toril 64 connections",
+        "hono-row 64 connections",
+        "toril 256 connections",
+        "hono-row 256 connections",
+      ]);
+      for (const { samples, title, variant } of series) {
         expect(samples).toHaveLength(1);
         const [{ jobs, accepted, settled, errors, cpuUs } = fail(part)] = samples;
         expect(jobs).toBeGreaterThan(0);
         expect({ accepted, errors }).toEqual({ accepted: jobs, errors: 0 });
         expect(settled).toBe(jobs);
         expect(cpuUs?.producer).toBeGreaterThan(0);
-        expect(page).toContain(`| ${title} |`);
+        expect(page).toContain(`| ${title}, ${variant} |`);
       }
       expect(page).toContain(`](results/${part}.svg)`);
       expect(readFileSync(join(out, `results/${part}.svg`), "utf8")).toEndWith("</svg>\n");

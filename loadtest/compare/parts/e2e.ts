@@ -13,21 +13,25 @@ const loadSeconds = ({ seconds }: PartSettings) => (seconds < 2 ? seconds : 3 * 
 export const e2e: Part = {
   title: "End to end",
   description: (options) =>
-    `From the first POST until every accepted job is settled, checked by count: ${e2eConnections} connections post for ${loadSeconds(options)} s, one consumer processes the jobs at the same time and afterwards. jobs/s are of the whole time; p50 and p99 are of the requests.`,
+    `From the first POST until every accepted job is settled, checked by count: ${e2eConnections} or ${options.connections} connections post for ${loadSeconds(options)} s, one consumer processes the jobs at the same time and afterwards. jobs/s are of the whole time; p50 and p99 are of the requests.`,
   estimate: (options) =>
     selectTargets(options.targets, wanted).length *
-    (2 + warmUpSeconds(loadSeconds(options)) + options.rounds * (1.3 * loadSeconds(options) + 0.6)),
+    (2 +
+      warmUpSeconds(loadSeconds(options)) +
+      2 * options.rounds * (1.3 * loadSeconds(options) + 0.6)),
   async run(bench) {
     await using targets = await openTargets(bench, wanted);
-    const load = {
-      kind: "post",
-      connections: e2eConnections,
-      seconds: loadSeconds(bench.options),
-      untilSettled: true,
-    } as const;
+    const load = { kind: "post", seconds: loadSeconds(bench.options), untilSettled: true } as const;
     return await alternate(
       bench,
-      targets.all.map((target) => createLoadContender(bench, { ...load, target })),
+      [e2eConnections, bench.options.connections].flatMap((connections, index) =>
+        targets.all.map((target) => {
+          const variant = `${connections} connections`;
+          const contender = createLoadContender(bench, { ...load, target, connections }, variant);
+          // The first rounds have warmed the processes up.
+          return index === 0 ? contender : { series: contender.series, run: contender.run };
+        }),
+      ),
     );
   },
 };
