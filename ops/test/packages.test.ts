@@ -280,9 +280,14 @@ function expectPatchedDriver(folder: string) {
   expect(readFileSync(join(contract, "engine/postgres/driver.js"), "utf8")).toContain(
     'from "../../vendor/postgres/index.js"',
   );
-  const connection = readFileSync(join(contract, "vendor/postgres/connection.js"), "utf8");
   const patch = readFileSync(join(root, "ops/patches/postgres@3.4.9.patch"), "utf8");
-  const added = Array.from(patch.matchAll(/^\+(?!\+\+)(.+)$/gm), ([, line = ""]) => line);
-  expect(added.filter((line) => !connection.includes(line))).toEqual([]);
-  expect(added.length).toBeGreaterThan(0);
+  const [, ...files] = patch.split(/^diff --git a\/src\//m);
+  expect(files.length).toBeGreaterThan(0);
+  for (const file of files) {
+    const [name = ""] = file.split(" ");
+    const vendored = readFileSync(join(contract, "vendor/postgres", name), "utf8");
+    const added = Array.from(file.matchAll(/^\+(?!\+\+)(.+)$/gm), ([, line = ""]) => line);
+    expect(added.filter((line) => !vendored.includes(line))).toEqual([]);
+    expect(added.length).toBeGreaterThan(0);
+  }
 }
