@@ -2,7 +2,7 @@ import type { Bench, Part } from "../part.ts";
 import type { Sample } from "../results.ts";
 import { alternate, type Contender } from "../rounds/alternate.ts";
 import { refill, runDrain } from "../rounds/drain.ts";
-import { runLoad } from "../rounds/load.ts";
+import { runLoad, warmUpSeconds } from "../rounds/load.ts";
 import type { Target } from "../targets/open-target.ts";
 import { e2eConnections } from "./e2e.ts";
 
@@ -21,7 +21,7 @@ export const scaling: Part = {
   title: "Scaling",
   description: ({ connections, drainJobs }) =>
     `Toril with 1, 2 and 4 producers (POST, ${connections} connections spread over them), with 1 to 5 consumers (drain of ${drainJobs.toLocaleString("en-US")} jobs), and end to end with both, all on the cores of this machine. More processes than cores show what a further process costs, not what a further machine gains: [docs/scaling.md](../docs/scaling.md) computes that from the CPU time per job.`,
-  estimate: ({ seconds, drainJobs }) => 3 * (seconds + 3) + 5 * (4 + drainJobs / 6000) + 5 * 7,
+  estimate: ({ seconds, drainJobs }) => 3 * (seconds + 3) + 5 * (4 + drainJobs / 6000) + 5 * 11,
   async run(bench) {
     const contenders = [
       ...producerCounts.map((count) =>
@@ -80,6 +80,6 @@ async function runEndToEnd(bench: Bench, servers: number, consumers: number): Pr
   await target.startConsumers(consumers);
   const seconds = Math.min(2, bench.options.seconds);
   const round = { target, kind: "post", connections: e2eConnections, untilSettled: true } as const;
-  await runLoad(bench, { ...round, seconds: 0.5 });
+  await runLoad(bench, { ...round, seconds: warmUpSeconds(seconds) });
   return await runLoad(bench, { ...round, seconds });
 }
