@@ -4,14 +4,8 @@ import { isRowFault } from "../../postgres/errors.ts";
 import { type BatchSize, createLedgerBatcher } from "./ledger-batcher.ts";
 import { toJobError } from "./job-error.ts";
 import type { AttemptLedger } from "./attempt-ledger.ts";
-import {
-  type CancelledAttempt,
-  recordCancelled,
-  settleJobs,
-  settlePlainJobs,
-  type Settlement,
-  type Settled,
-} from "./ledger-settle.ts";
+import { settleJobs, settlePlainJobs, type Settlement, type Settled } from "./ledger-settle.ts";
+import { type CancelledAttempt, recordCancelled } from "./record-cancelled.ts";
 
 export type SettleOutcome =
   | Settled
