@@ -101,6 +101,28 @@ test("the deadline of an entry that has waited elsewhere counts from there", asy
   await expect(old).rejects.toEqual(new BatchRefused("timeout"));
 });
 
+test("entries share the deferred flush, and a full batch does not wait for it", async () => {
+  const flushes: (() => void)[] = [];
+  const sizes: number[] = [];
+  const batch = createBatcher<number, number>({
+    ...settings,
+    maxEntries: 3,
+    defer: (flush) => flushes.push(flush),
+    run: (entries) => {
+      sizes.push(entries.length);
+      return Promise.resolve(entries);
+    },
+  });
+  const first = batch.submit(1);
+  await Promise.resolve();
+  const second = batch.submit(2);
+  await Promise.resolve();
+  expect(sizes).toEqual([]);
+  flushes.shift()?.();
+  await Promise.all([first, second, batch.submit(3), batch.submit(4), batch.submit(5)]);
+  expect({ sizes, flushes }).toEqual({ sizes: [2, 3], flushes: [] });
+});
+
 test("after large batches, an entry waits for others although no batch executes", async () => {
   const sizes: number[] = [];
   const batch = createBatcher<number, number>({
